@@ -1,0 +1,141 @@
+// Package api is the HTTP edge: it implements the generated strict server interface on top of the store, and everything
+// around it that the contract promises (authentication, limits, validation, errors, logs). What an operation needs is
+// read from the contract itself. The package knows no database and no process: those are its caller's.
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/triggers-api/triggers/gen"
+	"github.com/triggers-api/triggers/limit"
+	"github.com/triggers-api/triggers/store"
+)
+
+// Config is what an API needs. Every field is required, but AllowedOrigins.
+type Config struct {
+	Store   store.Store
+	Keys    *Keys
+	Limiter limit.Limiter
+	Logger  *slog.Logger
+	// Version is what health answers show.
+	Version string
+	// AllowedOrigins are the web origins that may call the API from a browser; "*" stands for any.
+	AllowedOrigins []string
+	// MaxPayloadBytes limits the body of one event, MaxBatchBytes that of a batch, both inflated.
+	MaxPayloadBytes, MaxBatchBytes int64
+	// RequestTimeout bounds all the work for one request.
+	RequestTimeout time.Duration
+}
+
+// API answers the requests of the contract. It is an http.Handler.
+type API struct {
+	cfg      Config
+	echo     *echo.Echo
+	spec     []byte
+	health   healthCheck
+	started  time.Time
+	stopping atomic.Bool
+}
+
+var _ gen.StrictServerInterface = (*API)(nil)
+
+// New returns an API. It fails when the contract that is built in cannot be read, which is a fault of the build.
+func New(cfg Config) (*API, error) {
+	spec, err := gen.Contract()
+	if err != nil {
+		return nil, err
+	}
+	specJSON, err := spec.MarshalJSON()
+	if err != nil {
+		return nil, fmt.Errorf("api: write the contract as JSON: %w", err)
+	}
+	a := &API{cfg: cfg, echo: echo.New(), spec: specJSON, started: time.Now()}
+	a.health.check = cfg.Store.Check
+	ops := operations(spec)
+
+	a.echo.HideBanner, a.echo.HidePort = true, true
+	a.echo.HTTPErrorHandler = writeError
+	a.echo.Binder = binder{ops: ops, maxPayload: cfg.MaxPayloadBytes, maxBatch: cfg.MaxBatchBytes}
+	a.echo.Use(a.observe, securityHeaders, cors(spec, cfg.AllowedOrigins))
+
+	middlewares := map[string][]echo.MiddlewareFunc{}
+	for id, op := range ops {
+		middlewares[id] = []echo.MiddlewareFunc{a.guard(op)}
+	}
+	handler := gen.NewStrictHandler(a, []gen.StrictMiddlewareFunc{closeGaps})
+	gen.RegisterHandlersWithOptions(a.echo, handler, gen.RegisterHandlersOptions{OperationMiddlewares: middlewares})
+	a.echo.GET("/docs/*", serveDocs)
+	return a, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.echo.ServeHTTP(w, r) }
+
+// Stop makes readiness fail, so that no new requests are sent here. Requests that come all the same are answered.
+func (a *API) Stop() { a.stopping.Store(true) }
+
+// guard does what the contract asks for before an operation's handler runs: who is it, may they, is the request sound.
+func (a *API) guard(op *operation) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			call := callOf(c.Request().Context())
+			call.op = op
+			if !op.public {
+				if err := a.authenticate(c, call); err != nil {
+					return err
+				}
+				if err := a.draw(c.Request().Context(), call, op.cost()); err != nil {
+					return err
+				}
+			}
+			if err := op.checkParameters(c); err != nil {
+				return err
+			}
+			return next(c)
+		}
+	}
+}
+
+var (
+	errNoResponse = errors.New("the handler returned no response")
+	errUnguarded  = errors.New("the operation's guard did not run")
+)
+
+// closeGaps turns two mistakes that the generated code would let pass into errors: an operation that its guard does not
+// stand before, and a handler that returns no answer, which would be sent as 200 with an empty body.
+func closeGaps(next gen.StrictHandlerFunc, _ string) gen.StrictHandlerFunc {
+	return func(c echo.Context, request any) (any, error) {
+		if callOf(c.Request().Context()).op == nil {
+			return nil, errUnguarded
+		}
+		response, err := next(c, request)
+		if response == nil && err == nil {
+			return nil, errNoResponse
+		}
+		return response, err
+	}
+}
+
+// call is what is known of one request while it is being answered.
+type call struct {
+	requestID string
+	header    http.Header // of the answer
+	op        *operation // nil for a route that is not in the contract
+	caller    Caller
+	rejected  map[int]*problem // items of a batch that are not as the contract says, by index
+}
+
+type callKey struct{}
+
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
+}

@@ -1,0 +1,125 @@
+package api
+
+import (
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/labstack/echo/v4"
+)
+
+// operation is what the contract says of one operation, looked up once.
+type operation struct {
+	id      string
+	public  bool // no key needed
+	limited bool // draws on the rate limit
+	route   *routers.Route
+	params  []*openapi3.Parameter
+	query   map[string]bool
+	body    *openapi3.Schema
+}
+
+func operations(spec *openapi3.T) map[string]*operation {
+	ops := map[string]*operation{}
+	for path, item := range spec.Paths.Map() {
+		for method, o := range item.Operations() {
+			op := &operation{
+				id:      o.OperationID,
+				public:  o.Security != nil && len(*o.Security) == 0,
+				limited: o.Responses.Status(http.StatusTooManyRequests) != nil,
+				route:   &routers.Route{Spec: spec, Path: path, PathItem: item, Method: method, Operation: o},
+				query:   map[string]bool{},
+			}
+			for _, ref := range slices.Concat(item.Parameters, o.Parameters) {
+				op.params = append(op.params, ref.Value)
+				if ref.Value.In == openapi3.ParameterInQuery {
+					op.query[ref.Value.Name] = true
+				}
+			}
+			if o.RequestBody != nil {
+				op.body = o.RequestBody.Value.Content.Get(jsonType).Schema.Value
+			}
+			ops[op.id] = op
+		}
+	}
+	return ops
+}
+
+// cost is what a request draws from the rate limit before its body is known.
+func (op *operation) cost() int {
+	if op.limited {
+		return 1
+	}
+	return 0
+}
+
+// checkParameters checks path, query and header parameters against the contract, and sets defaults.
+func (op *operation) checkParameters(c echo.Context) error {
+	r := c.Request()
+	if err := op.checkQuery(r); err != nil {
+		return err
+	}
+	var input *openapi3filter.RequestValidationInput
+	for _, p := range op.params {
+		if p.In == openapi3.ParameterInHeader {
+			values := r.Header[textproto.CanonicalMIMEHeaderKey(p.Name)]
+			if len(values) == 0 && !p.Required {
+				continue
+			}
+			if err := onlyOne(r.Header, p.Name, values); err != nil {
+				return err
+			}
+		}
+		if input == nil {
+			input = &openapi3filter.RequestValidationInput{Request: r, Route: op.route, PathParams: pathParams(c)}
+		}
+		if err := openapi3filter.ValidateParameter(r.Context(), input, p); err != nil {
+			return parameterProblem(p, err)
+		}
+	}
+	return nil
+}
+
+func (op *operation) checkQuery(r *http.Request) error {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
+	for name, values := range r.URL.Query() {
+		if !op.query[name] {
+			return invalid(name, "unknown query parameter "+quote(name))
+		}
+		if len(values) > 1 {
+			return invalid(name, "query parameter "+quote(name)+" is given more than once")
+		}
+	}
+	return nil
+}
+
+// onlyOne refuses a header that is repeated, but for Prefer, which is a list (RFC 9110, section 5.3) and is joined.
+func onlyOne(h http.Header, name string, values []string) error {
+	switch {
+	case len(values) < 2:
+		return nil
+	case name == headerPrefer:
+		h.Set(name, strings.Join(values, ", "))
+		return nil
+	default:
+		return invalid(name, "header "+name+" is given more than once")
+	}
+}
+
+func pathParams(c echo.Context) map[string]string {
+	names, values := c.ParamNames(), c.ParamValues()
+	if len(names) == 0 {
+		return nil
+	}
+	params := make(map[string]string, len(names))
+	for i, name := range names {
+		params[name] = values[i]
+	}
+	return params
+}

@@ -1,0 +1,124 @@
+package api
+
+import (
+	"context"
+	"errors"
+
+	"github.com/oapi-codegen/nullable"
+
+	"github.com/triggers-api/triggers/gen"
+	"github.com/triggers-api/triggers/store"
+)
+
+// maxPageBytes ends a page of the inbox early once its payloads have so many bytes together.
+const maxPageBytes = 8 << 20
+
+// ListInbox implements gen.StrictServerInterface.
+func (a *API) ListInbox(ctx context.Context, r gen.ListInboxRequestObject) (gen.ListInboxResponseObject, error) {
+	p := r.Params
+	params := store.ListParams{
+		TenantID: callOf(ctx).caller.TenantID,
+		Status:   store.Status(*p.Status), Limit: *p.Limit, // the contract has defaults for both
+		Source: value(p.Source), Type: value(p.Type), Topic: value(p.Topic),
+		MaxBytes: maxPageBytes,
+	}
+	if p.Since != nil {
+		params.Since = *p.Since
+	}
+	if p.Until != nil {
+		params.Until = *p.Until
+	}
+	if p.Cursor != nil {
+		cursor, err := store.ParseCursor(*p.Cursor)
+		if err != nil {
+			return nil, err
+		}
+		params.After = cursor
+	}
+	page, err := a.cfg.Store.List(ctx, params)
+	if err != nil {
+		return nil, err
+	}
+	return pageResponse{page}, nil
+}
+
+// AcknowledgeEvent implements gen.StrictServerInterface.
+func (a *API) AcknowledgeEvent(ctx context.Context, r gen.AcknowledgeEventRequestObject) (gen.AcknowledgeEventResponseObject, error) {
+	state, err := a.transition(ctx, r.ID, a.cfg.Store.Acknowledge)
+	if err != nil {
+		return nil, err
+	}
+	return gen.AcknowledgeEvent200JSONResponse{Body: state}, nil
+}
+
+// DeleteEvent implements gen.StrictServerInterface.
+func (a *API) DeleteEvent(ctx context.Context, r gen.DeleteEventRequestObject) (gen.DeleteEventResponseObject, error) {
+	state, err := a.transition(ctx, r.ID, a.cfg.Store.Delete)
+	if err != nil {
+		return nil, err
+	}
+	return gen.DeleteEvent200JSONResponse{Body: state}, nil
+}
+
+type transitionFunc func(ctx context.Context, tenantID string, ids []store.EventID) ([]store.Transition, error)
+
+func (a *API) transition(ctx context.Context, text string, apply transitionFunc) (gen.EventState, error) {
+	id, err := store.ParseEventID(text)
+	if err != nil {
+		return gen.EventState{}, err
+	}
+	transitions, err := apply(ctx, callOf(ctx).caller.TenantID, []store.EventID{id})
+	if err != nil {
+		return gen.EventState{}, err
+	}
+	t := transitions[0]
+	switch {
+	case errors.Is(t.Err, store.ErrDeleted):
+		return gen.EventState{}, eventDeleted(text).because(t.Err)
+	case t.Err != nil:
+		return gen.EventState{}, t.Err
+	}
+	return gen.EventState{ID: text, Status: gen.EventStatus(t.Status)}, nil
+}
+
+// AcknowledgeEvents implements gen.StrictServerInterface.
+func (a *API) AcknowledgeEvents(ctx context.Context, r gen.AcknowledgeEventsRequestObject) (gen.AcknowledgeEventsResponseObject, error) {
+	results := make([]gen.AcknowledgementItemResult, len(r.Body.IDs))
+	ids := make([]store.EventID, 0, len(results))
+	places := make([]int, 0, len(results)) // of the ids in the results
+	for i, text := range r.Body.IDs {
+		results[i].ID = text
+		id, err := store.ParseEventID(text)
+		if err != nil {
+			fillAcknowledgement(&results[i], err)
+			continue
+		}
+		ids, places = append(ids, id), append(places, i)
+	}
+	if len(ids) > 0 {
+		transitions, err := a.cfg.Store.Acknowledge(ctx, callOf(ctx).caller.TenantID, ids)
+		if err != nil {
+			return nil, err
+		}
+		for i, t := range transitions {
+			fillAcknowledgement(&results[places[i]], t.Err)
+		}
+	}
+	return gen.AcknowledgeEvents200JSONResponse{Body: gen.AcknowledgementResult{Results: results}}, nil
+}
+
+func fillAcknowledgement(result *gen.AcknowledgementItemResult, err error) {
+	switch {
+	case err == nil:
+		result.Status = gen.AcknowledgementItemResultStatusAcknowledged
+		result.Error = nullable.NewNullNullable[gen.ItemError]()
+	case errors.Is(err, store.ErrDeleted):
+		p := eventDeleted(result.ID)
+		result.Status = gen.AcknowledgementItemResultStatusDeleted
+		result.Error = itemError(p.code, p.message, "")
+	default:
+		p := eventNotFound()
+		result.Status = gen.AcknowledgementItemResultStatusNotFound
+		result.Error = itemError(p.code, p.message, "")
+	}
+}

@@ -1,0 +1,148 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/triggers-api/triggers/store"
+)
+
+// Headers of the contract that Echo has no names for.
+const (
+	headerAPIKey             = "X-API-Key" //nolint:gosec // a name, no secret
+	headerEventID            = "X-Event-ID"
+	headerIdempotencyKey     = "Idempotency-Key"
+	headerXIdempotencyKey    = "X-Idempotency-Key"
+	headerPrefer             = "Prefer"
+	headerRateLimit          = "RateLimit"
+	headerRateLimitPolicy    = "RateLimit-Policy"
+	headerRateLimitLimit     = "X-RateLimit-Limit"
+	headerRateLimitRemaining = "X-RateLimit-Remaining"
+	headerRateLimitReset     = "X-RateLimit-Reset"
+)
+
+// canonicalRequestID is X-Request-ID as net/http spells it.
+var canonicalRequestID = http.CanonicalHeaderKey(echo.HeaderXRequestID)
+
+// maxRequestID is the length in bytes up to which a request id of the client's is kept.
+const maxRequestID = 128
+
+// observe is around everything else: it names the request, bounds its time, survives a panic, and logs one line.
+func (a *API) observe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		start := time.Now()
+		r := c.Request()
+		call := &call{requestID: requestID(r), header: c.Response().Header()}
+		call.header[canonicalRequestID] = []string{call.requestID}
+
+		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), callKey{}, call), a.cfg.RequestTimeout)
+		defer cancel()
+		c.SetRequest(r.WithContext(ctx))
+
+		err := survive(next, c)
+		if err != nil {
+			c.Error(err)
+		}
+		a.log(c, call, start, err)
+		return nil
+	}
+}
+
+// panicked is a bug that a handler met; stack says where.
+type panicked struct {
+	value any
+	stack []byte
+}
+
+func (p *panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
+
+func survive(next echo.HandlerFunc, c echo.Context) (err error) {
+	defer func() {
+		switch value := recover(); value {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(value) // the server's own way to drop a connection
+		default:
+			err = &panicked{value: value, stack: debug.Stack()}
+		}
+	}()
+	return next(c)
+}
+
+// requestID keeps the client's id if it is short and plain, so that it cannot forge log lines, and makes one if not.
+func requestID(r *http.Request) string {
+	id := r.Header.Get(echo.HeaderXRequestID)
+	if id == "" || len(id) > maxRequestID {
+		return store.NewID("req_")
+	}
+	for _, b := range []byte(id) {
+		plain := b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || strings.IndexByte("-_.:/+=", b) >= 0
+		if !plain {
+			return store.NewID("req_")
+		}
+	}
+	return id
+}
+
+// log writes the request's line. It has neither key nor payload nor query.
+func (a *API) log(c echo.Context, call *call, start time.Time, err error) {
+	r := c.Request()
+	level := slog.LevelInfo
+	status := c.Response().Status
+	if status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	if !a.cfg.Logger.Enabled(r.Context(), level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 12)
+	attrs = append(attrs,
+		slog.String("requestId", call.requestID),
+		slog.String("tenantId", call.caller.TenantID),
+		slog.String("method", r.Method),
+		slog.String("path", path(r)),
+		slog.Int("status", status),
+		slog.Float64("durationMs", float64(time.Since(start).Microseconds())/1000),
+		slog.Int64("bytes", c.Response().Size),
+		slog.String("remote", c.RealIP()),
+	)
+	if call.op != nil {
+		attrs = append(attrs, slog.String("operation", call.op.id))
+	}
+	if err != nil {
+		attrs = append(attrs, a.errorAttrs(err, status)...)
+	}
+	a.cfg.Logger.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// errorAttrs says what went wrong: the code, and for what is the server's fault, or when debugging, why.
+func (a *API) errorAttrs(err error, status int) []slog.Attr {
+	p := problemOf(err)
+	attrs := []slog.Attr{slog.String("code", string(p.code))}
+	if p.field != "" {
+		attrs = append(attrs, slog.String("field", p.field))
+	}
+	if bug, ok := p.cause.(*panicked); ok { //nolint:errorlint // survive returns it unwrapped
+		return append(attrs, slog.String("error", bug.Error()), slog.String("stack", string(bug.stack)))
+	}
+	if status >= http.StatusInternalServerError {
+		return append(attrs, slog.String("error", p.Error()))
+	}
+	if a.cfg.Logger.Enabled(context.Background(), slog.LevelDebug) {
+		attrs = append(attrs, slog.String("message", p.message))
+	}
+	return attrs
+}
+
+func path(r *http.Request) string {
+	const most = 256
+	p := r.URL.EscapedPath()
+	return p[:min(len(p), most)]
+}

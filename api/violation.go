@@ -1,0 +1,106 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/triggers-api/triggers/gen"
+)
+
+// parameterProblem says which parameter breaks which rule of the contract. It never repeats the value.
+func parameterProblem(p *openapi3.Parameter, err error) *problem {
+	where := p.In + " parameter " + quote(p.Name)
+	if p.In == openapi3.ParameterInHeader {
+		where = "header " + p.Name
+	}
+	var violation *openapi3.SchemaError
+	if errors.As(err, &violation) {
+		return invalid(p.Name, where+": "+rule(violation)).because(err)
+	}
+	if p.Schema != nil && p.Schema.Value.Type != nil {
+		return invalid(p.Name, where+": must be "+article(p.Schema.Value.Type.Slice()[0])).because(err)
+	}
+	return invalid(p.Name, where+": must not be empty").because(err)
+}
+
+// bodyProblem says which field of a body breaks which rule of the contract. It never repeats the value.
+func bodyProblem(err error) *problem {
+	var violation *openapi3.SchemaError
+	if !errors.As(err, &violation) {
+		return invalid("", "the body is not as the contract says").because(err)
+	}
+	field := strings.Join(violation.JSONPointer(), ".")
+	if field == "" {
+		return invalid("", "the body "+rule(violation)).because(err)
+	}
+	p := invalid(field, quote(field)+" "+rule(violation)).because(err)
+	if field == fieldPayload {
+		p.code = gen.INVALIDPAYLOAD
+	}
+	return p
+}
+
+// rule puts the rule that was broken in words.
+func rule(violation *openapi3.SchemaError) string {
+	s := violation.Schema
+	switch violation.SchemaField {
+	case "required":
+		return "is required"
+	case "type":
+		return "must be " + article(s.Type.Slice()[0])
+	case "minLength":
+		if s.MinLength == 1 {
+			return "must not be empty"
+		}
+		return fmt.Sprintf("must have at least %d characters", s.MinLength)
+	case "maxLength":
+		return fmt.Sprintf("must have at most %d characters", *s.MaxLength)
+	case "pattern":
+		if s.Pattern == printableASCII {
+			return "must be printable ASCII"
+		}
+		return "must not contain control characters"
+	case "minimum":
+		return fmt.Sprintf("must be at least %g", *s.Min)
+	case "maximum":
+		return fmt.Sprintf("must be at most %g", *s.Max)
+	case "minItems":
+		return fmt.Sprintf("must have at least %d item", s.MinItems)
+	case "maxItems":
+		return fmt.Sprintf("must have at most %d items", *s.MaxItems)
+	case "enum":
+		return fmt.Sprintf("must be one of %v", s.Enum)
+	case "format":
+		return `must be an RFC 3339 time such as 2025-11-11T00:00:00Z (in a URL, "+" is written %2B)`
+	case "allOf":
+		var inner *openapi3.SchemaError
+		if errors.As(violation.Origin, &inner) {
+			return rule(inner)
+		}
+	}
+	return "is not as the contract says"
+}
+
+// printableASCII is the contract's pattern for idempotency keys.
+const printableASCII = "^[ -~]+$"
+
+func article(kind string) string {
+	switch kind {
+	case "integer", "array", "object":
+		return "an " + kind
+	default:
+		return "a " + kind
+	}
+}
+
+// quote shows a name that the client sent, cut to a sane length.
+func quote(name string) string {
+	const most = 64
+	if runes := []rune(name); len(runes) > most {
+		name = string(runes[:most]) + "…"
+	}
+	return fmt.Sprintf("%q", name)
+}

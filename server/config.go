@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/triggers-api/triggers/store/sqlite"
+)
+
+// developmentKey is the API key that a server has when none is configured, outside production only.
+const (
+	developmentKey    = "dev_key_123"
+	developmentTenant = "tenant_dev"
+)
+
+// config is everything that can be set. Each setting has a flag and an environment variable of the same name; settings
+// in settings.go states them with their meaning, default and unit.
+type config struct {
+	appEnv string
+	host   string
+	port   int
+
+	logLevel  string
+	logFormat string
+	debug     bool
+
+	allowedOrigins  []string
+	apiKeys         map[string]string // tenant by key
+	disabledTenants []string
+
+	storageBackend string
+	databaseURL    string
+	databasePath   string // from databaseURL
+
+	maxPayloadBytes    int
+	maxBatchBytes      int
+	rateLimitPerMinute int
+	idempotencyTTLMin  int
+	retentionDays      int
+}
+
+func (c *config) production() bool { return c.appEnv == "production" }
+
+// configure reads flags, the environment and defaults, in this order, and reports all mistakes together. Help goes to
+// out and returns flag.ErrHelp.
+func configure(env map[string]string, args []string, out io.Writer) (*config, error) {
+	cfg := &config{}
+	s := newSettings(out)
+	s.text(&cfg.appEnv, "APP_ENV", "development", "development or production; production refuses unsafe settings", oneOf("development", "production", "staging", "test"))
+	s.text(&cfg.host, "HOST", "127.0.0.1", "address to listen on; 0.0.0.0 for all", nil)
+	s.number(&cfg.port, "PORT", 8000, 0, 65535, "port to listen on; 0 picks a free one")
+	s.text(&cfg.logLevel, "LOG_LEVEL", "INFO", "DEBUG, INFO, WARN or ERROR", oneOf("DEBUG", "INFO", "WARN", "WARNING", "ERROR"))
+	s.text(&cfg.logFormat, "LOG_FORMAT", "json", "json, or text for people at a terminal", oneOf("json", "text"))
+	s.flag(&cfg.debug, "DEBUG", false, "log everything; the same as LOG_LEVEL=DEBUG")
+	s.list(&cfg.allowedOrigins, "CORS_ALLOWED_ORIGINS", "comma-separated web origins that may call the API, such as https://app.example.com; * for any", origin)
+	s.keys(&cfg.apiKeys, "API_KEYS", "comma-separated key=tenant pairs; several keys may name one tenant")
+	s.list(&cfg.disabledTenants, "DISABLED_TENANTS", "comma-separated tenants whose requests are answered 403", nil)
+	s.text(&cfg.storageBackend, "STORAGE_BACKEND", "sqlite", "where events are kept: sqlite", oneOf("sqlite"))
+	s.text(&cfg.databaseURL, "DATABASE_URL", "sqlite:///./data/events.db", "the database; sqlite:///relative/path or sqlite:////absolute/path", nil)
+	s.number(&cfg.maxPayloadBytes, "MAX_PAYLOAD_BYTES", 512<<10, 1, 1<<20, "largest body of one event, in bytes")
+	s.number(&cfg.maxBatchBytes, "MAX_BATCH_BYTES", 1<<20, 1, 16<<20, "largest body of a batch, in bytes")
+	s.number(&cfg.rateLimitPerMinute, "RATE_LIMIT_PER_MINUTE", 60, 0, 1_000_000_000, "requests that one key may make in a minute; 0 for no limit")
+	s.number(&cfg.idempotencyTTLMin, "IDEMPOTENCY_TTL_MIN", 60, 1, 30*24*60, "how long an idempotency key is remembered, in minutes")
+	s.number(&cfg.retentionDays, "RETENTION_DAYS", 90, 0, 36_500, "how long events are kept, in days, whatever their status; 0 keeps them")
+	if err := s.read(env, args); err != nil {
+		return nil, err
+	}
+	return cfg, errors.Join(append(s.mistakes, cfg.check()...)...)
+}
+
+// check finds mistakes that no single setting shows.
+func (c *config) check() (mistakes []error) {
+	var err error
+	if c.databasePath, err = sqlite.ParseURL(c.databaseURL); err != nil {
+		mistakes = append(mistakes, fmt.Errorf("DATABASE_URL: %w", err))
+	}
+	if c.production() {
+		if len(c.apiKeys) == 0 {
+			mistakes = append(mistakes, errors.New("API_KEYS: must be set when APP_ENV=production"))
+		}
+		if _, ok := c.apiKeys[developmentKey]; ok {
+			mistakes = append(mistakes, errors.New("API_KEYS: must not contain the development key when APP_ENV=production"))
+		}
+	} else if len(c.apiKeys) == 0 {
+		c.apiKeys = map[string]string{developmentKey: developmentTenant}
+	}
+	return mistakes
+}
+
+func (c *config) idempotencyTTL() time.Duration {
+	return time.Duration(c.idempotencyTTLMin) * time.Minute
+}
+
+func (c *config) retention() time.Duration {
+	return time.Duration(c.retentionDays) * 24 * time.Hour
+}
+
+// baseURL is where people reach a server that listens on the given address.
+func baseURL(listening netip.AddrPort) string {
+	if listening.Addr().IsUnspecified() {
+		return fmt.Sprintf("http://localhost:%d", listening.Port())
+	}
+	return "http://" + listening.String()
+}
+
+// origin checks a web origin (RFC 6454): scheme and host, nothing more.
+func origin(s string) error {
+	if s == "*" {
+		return nil
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || s != u.Scheme+"://"+u.Host {
+		return errors.New("must be an origin such as https://app.example.com, without a path")
+	}
+	return nil
+}
+
+func oneOf(values ...string) func(string) error {
+	return func(s string) error {
+		for _, v := range values {
+			if strings.EqualFold(s, v) {
+				return nil
+			}
+		}
+		return fmt.Errorf("must be one of %s", strings.Join(values, ", "))
+	}
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+)
+
+// log is a logger whose lines are written by a goroutine of its own, so that no request waits for a slow terminal or
+// disk.
+type serverLog struct {
+	*slog.Logger
+	out *lineBuffer
+}
+
+func newLog(out io.Writer, cfg *config) *serverLog {
+	buffer := newLineBuffer(out)
+	options := &slog.HandlerOptions{Level: logLevel(cfg), ReplaceAttr: renameTime}
+	var handler slog.Handler = slog.NewJSONHandler(buffer, options)
+	if strings.EqualFold(cfg.logFormat, "text") {
+		handler = slog.NewTextHandler(buffer, options)
+	}
+	return &serverLog{Logger: slog.New(handler), out: buffer}
+}
+
+func (l *serverLog) close() { l.out.close() }
+
+func logLevel(cfg *config) slog.Level {
+	if cfg.debug {
+		return slog.LevelDebug
+	}
+	switch strings.ToUpper(cfg.logLevel) {
+	case "DEBUG":
+		return slog.LevelDebug
+	case "WARN", "WARNING":
+		return slog.LevelWarn
+	case "ERROR":
+		return slog.LevelError
+	default:
+		return slog.LevelInfo
+	}
+}
+
+// renameTime calls the time "timestamp" and gives it in UTC with milliseconds, as the API's own times are.
+func renameTime(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && a.Key == slog.TimeKey {
+		return slog.String("timestamp", a.Value.Time().UTC().Format("2006-01-02T15:04:05.000Z"))
+	}
+	return a
+}
+
+const (
+	// flushEvery is how long a line may wait.
+	flushEvery = 50 * time.Millisecond
+	// bufferBytes is how much may wait; lines beyond it are dropped and counted.
+	bufferBytes = 4 << 20
+)
+
+// lineBuffer takes lines in memory and writes them from a goroutine of its own. When the output cannot keep up, lines
+// are dropped rather than held for, and the output says how many.
+type lineBuffer struct {
+	out io.Writer
+
+	mu      sync.Mutex
+	waiting []byte
+	dropped int
+	closed  bool
+
+	wake chan struct{}
+	done chan struct{}
+}
+
+func newLineBuffer(out io.Writer) *lineBuffer {
+	b := &lineBuffer{out: out, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	go b.run()
+	return b
+}
+
+// Write implements io.Writer. It never blocks and never fails.
+func (b *lineBuffer) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	first := len(b.waiting) == 0
+	if len(b.waiting)+len(line) > bufferBytes {
+		b.dropped++
+	} else {
+		b.waiting = append(b.waiting, line...)
+	}
+	b.mu.Unlock()
+	if first {
+		b.signal()
+	}
+	return len(line), nil
+}
+
+func (b *lineBuffer) signal() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (b *lineBuffer) run() {
+	defer close(b.done)
+	var spare []byte
+	for range b.wake {
+		lines, dropped, closed := b.take(spare)
+		if len(lines) > 0 {
+			_, _ = b.out.Write(lines) // where would a failure to log be logged?
+		}
+		if dropped > 0 {
+			slog.New(slog.NewJSONHandler(b.out, nil)).Warn("log lines dropped", "count", dropped)
+		}
+		if closed {
+			return
+		}
+		spare = lines[:0]
+		time.Sleep(flushEvery) // lets lines gather
+	}
+}
+
+func (b *lineBuffer) take(spare []byte) (lines []byte, dropped int, closed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	lines, dropped = b.waiting, b.dropped
+	b.waiting, b.dropped = spare, 0
+	return lines, dropped, b.closed
+}
+
+// close writes out what waits and ends the goroutine.
+func (b *lineBuffer) close() {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	b.signal()
+	<-b.done
+}

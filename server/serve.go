@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/triggers-api/triggers/api"
+	"github.com/triggers-api/triggers/limit"
+	"github.com/triggers-api/triggers/store/sqlite"
+)
+
+// Bounds of the HTTP server. A client that is slower than these is cut off.
+const (
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 30 * time.Second
+	requestTimeout    = 30 * time.Second
+	writeTimeout      = 60 * time.Second
+	idleTimeout       = 120 * time.Second
+	maxHeaderBytes    = 64 << 10
+	// stopTimeout is how long requests in flight may take after SIGTERM.
+	stopTimeout = 25 * time.Second
+)
+
+// Pace of the garbage collector where GOGC and GOMEMLIMIT say nothing: a server of many short requests has little live
+// memory, so collecting half as often costs little; the limit makes it careful when there is much.
+const (
+	gcPercent   = 400
+	memoryLimit = 1 << 30
+)
+
+// serve runs the server until ctx ends, then stops it in order: no new requests, those in flight finish, the store is
+// closed, the log is written out.
+func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err error) {
+	paceCollector(os.Getenv)
+	log := newLog(stdout, cfg)
+	defer log.close()
+
+	events, err := sqlite.Open(ctx, sqlite.Options{Path: cfg.databasePath, IdempotencyTTL: cfg.idempotencyTTL()})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, events.Close()) }()
+
+	var limiter limit.Limiter = limit.Unlimited{}
+	if cfg.rateLimitPerMinute > 0 {
+		limiter = limit.NewBuckets(cfg.rateLimitPerMinute)
+	}
+	handler, err := api.New(api.Config{
+		Store: events, Keys: api.NewKeys(cfg.apiKeys, cfg.disabledTenants), Limiter: limiter,
+		Logger: log.Logger, Version: version, AllowedOrigins: cfg.allowedOrigins,
+		MaxPayloadBytes: int64(cfg.maxPayloadBytes), MaxBatchBytes: int64(cfg.maxBatchBytes),
+		RequestTimeout: requestTimeout,
+	})
+	if err != nil {
+		return err
+	}
+
+	stopRetention := startRetention(events, cfg.retention(), log.Logger)
+	defer stopRetention()
+
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(cfg.host, strconv.Itoa(cfg.port)))
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	greet(stderr, cfg, listener.Addr())
+	log.Info("listening", "address", listener.Addr().String(), "version", version, "storage", cfg.storageBackend)
+
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	log.Info("stopping")
+	handler.Stop()
+	deadline, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if err := server.Shutdown(deadline); err != nil {
+		_ = server.Close()
+		return fmt.Errorf("requests were still in flight after %s: %w", stopTimeout, err)
+	}
+	log.Info("stopped")
+	return nil
+}
+
+func paceCollector(getenv func(string) string) {
+	if getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	if getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+}
+
+// greet tells a person at a terminal where to go next.
+func greet(out io.Writer, cfg *config, address net.Addr) {
+	listening, err := netip.ParseAddrPort(address.String())
+	if err != nil || cfg.production() {
+		return
+	}
+	url := baseURL(listening)
+	fmt.Fprintf(out, "\n  Triggers API %s\n  Swagger UI  %s/docs\n", version, url)
+	if _, ok := cfg.apiKeys[developmentKey]; ok {
+		fmt.Fprintf(out, "  API key     %s (development only)\n\n  Try it:\n"+
+			"  curl %s/events -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' \\\n"+
+			"       -d '{\"type\": \"invoice.paid\", \"payload\": {\"amount\": 4200}}'\n", developmentKey, url, developmentKey)
+	}
+	fmt.Fprintln(out)
+}

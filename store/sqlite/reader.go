@@ -1,0 +1,174 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/triggers-api/triggers/store"
+)
+
+// reader reads on connections of its own; each statement sees the snapshot of its start.
+type reader struct {
+	db *sql.DB
+
+	mu    sync.RWMutex
+	stmts map[string]*sql.Stmt // by SQL text, of which there are few
+}
+
+func openReader(path string, connections int) (*reader, error) {
+	db, err := open(path, connections, "query_only(1)")
+	if err != nil {
+		return nil, err
+	}
+	return &reader{db: db, stmts: map[string]*sql.Stmt{}}, nil
+}
+
+func (r *reader) close() error { return r.db.Close() }
+
+func (r *reader) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	r.mu.RLock()
+	stmt := r.stmts[query]
+	r.mu.RUnlock()
+	if stmt != nil {
+		return stmt, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if stmt := r.stmts[query]; stmt != nil {
+		return stmt, nil
+	}
+	stmt, err := r.db.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	r.stmts[query] = stmt
+	return stmt, nil
+}
+
+// newestID returns the id of the event stored last, or the zero id.
+func (r *reader) newestID(ctx context.Context) (store.EventID, error) {
+	var id []byte
+	err := r.db.QueryRowContext(ctx, `SELECT id FROM events ORDER BY seq DESC LIMIT 1`).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return store.EventID{}, nil
+	}
+	if err != nil {
+		return store.EventID{}, translate(err)
+	}
+	return store.EventID(id), nil
+}
+
+const eventColumns = `id, source, type, topic, idempotency_key, status, acknowledged_at, deleted_at, payload`
+
+// Event implements store.Events.
+func (s *Store) Event(ctx context.Context, tenantID string, id store.EventID) (store.Event, error) {
+	stmt, err := s.reader.prepare(ctx, `SELECT `+eventColumns+` FROM events
+		WHERE tenant = ? AND status IN (0, 1, 2) AND id = ?`)
+	if err != nil {
+		return store.Event{}, translate(err)
+	}
+	rows, err := stmt.QueryContext(ctx, tenantID, id[:])
+	if err != nil {
+		return store.Event{}, translate(err)
+	}
+	defer rows.Close() //nolint:errcheck // read to the end below
+	if !rows.Next() {
+		if err := rows.Err(); err != nil {
+			return store.Event{}, translate(err)
+		}
+		return store.Event{}, fmt.Errorf("sqlite: event %s: %w", id, store.ErrNotFound)
+	}
+	e, err := scanEvent(rows)
+	return e, translate(err)
+}
+
+// List implements store.Events.
+func (s *Store) List(ctx context.Context, p store.ListParams) (store.Page, error) {
+	query, args := listQuery(p)
+	stmt, err := s.reader.prepare(ctx, query)
+	if err != nil {
+		return store.Page{}, translate(err)
+	}
+	rows, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return store.Page{}, translate(err)
+	}
+	defer rows.Close() //nolint:errcheck // its error is rows.Err
+	page := store.Page{Events: make([]store.Event, 0, min(p.Limit, 64))}
+	bytes := 0
+	for rows.Next() {
+		if len(page.Events) == p.Limit || (p.MaxBytes > 0 && bytes >= p.MaxBytes) {
+			page.More = true
+			break
+		}
+		e, err := scanEvent(rows)
+		if err != nil {
+			return store.Page{}, translate(err)
+		}
+		bytes += len(e.Payload)
+		page.Events = append(page.Events, e)
+	}
+	if err := rows.Err(); err != nil {
+		return store.Page{}, translate(err)
+	}
+	return page, nil
+}
+
+// listQuery asks for one event more than the page holds, which tells whether there are more.
+func listQuery(p store.ListParams) (string, []any) {
+	// Times are bounds on ids, because an id begins with its time.
+	after := p.After.ID
+	lower := " AND id > ?"
+	if since := store.FirstEventID(p.Since); !p.Since.IsZero() && since.Compare(after) > 0 {
+		after, lower = since, " AND id >= ?"
+	}
+	var query strings.Builder
+	query.WriteString(`SELECT ` + eventColumns + ` FROM events WHERE tenant = ? AND status = ?` + lower)
+	args := []any{p.TenantID, statusNumber(p.Status), after[:]}
+	if !p.Until.IsZero() {
+		until := store.FirstEventID(p.Until)
+		query.WriteString(` AND id < ?`)
+		args = append(args, until[:])
+	}
+	for _, f := range [...]struct{ column, value string }{{"type", p.Type}, {"topic", p.Topic}, {"source", p.Source}} {
+		if f.value != "" {
+			query.WriteString(` AND ` + f.column + ` = ?`)
+			args = append(args, f.value)
+		}
+	}
+	query.WriteString(` ORDER BY id LIMIT ?`)
+	return query.String(), append(args, p.Limit+1)
+}
+
+func scanEvent(rows *sql.Rows) (store.Event, error) {
+	var (
+		e                        store.Event
+		id                       sql.RawBytes
+		source, kind, topic, key sql.NullString
+		status                   int
+		acknowledged, deleted    sql.NullInt64
+		payload                  []byte
+	)
+	err := rows.Scan(&id, &source, &kind, &topic, &key, &status, &acknowledged, &deleted, &payload)
+	if err != nil {
+		return e, err
+	}
+	e.ID = store.EventID(id)
+	e.Source, e.Type, e.Topic, e.IdempotencyKey = source.String, kind.String, topic.String, key.String
+	e.Status = statuses[status]
+	e.AcknowledgedAt, e.DeletedAt = milliTime(acknowledged), milliTime(deleted)
+	e.Payload = payload
+	return e, nil
+}
+
+func milliTime(ms sql.NullInt64) time.Time {
+	if !ms.Valid {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms.Int64).UTC()
+}

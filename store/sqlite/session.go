@@ -1,0 +1,87 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/triggers-api/triggers/store"
+)
+
+// session is the writer's connection with its prepared statements.
+type session struct {
+	ids     *store.IDSource
+	written int // bytes that the open transaction adds to the log, roughly
+
+	db   *sql.DB
+	conn *sql.Conn
+
+	begin, commit                        *sql.Stmt
+	insertEvent                          *sql.Stmt
+	findKey, insertKey, dropKey          *sql.Stmt
+	acknowledge, erase, status           *sql.Stmt
+	oldestEvents, purgeEvents, purgeKeys *sql.Stmt
+	heartbeat, checkpoint                *sql.Stmt
+}
+
+func openSession(path string, ids *store.IDSource) (_ *session, err error) {
+	// Statements run under no deadline: a group is many callers', and one of them leaving must not undo the others.
+	ctx := context.Background()
+	s := &session{ids: ids}
+	if s.db, err = open(path, 1, writing...); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = s.close()
+		}
+	}()
+	if s.conn, err = s.db.Conn(ctx); err != nil {
+		return nil, err
+	}
+	for _, p := range []struct {
+		stmt **sql.Stmt
+		sql  string
+	}{
+		{&s.begin, `BEGIN IMMEDIATE`},
+		{&s.commit, `COMMIT`},
+		{&s.insertEvent, `INSERT INTO events (id, tenant, source, type, topic, idempotency_key, status, payload)
+			VALUES (?, ?, ?, ?, ?, ?, 0, ?)`},
+		{&s.findKey, `SELECT event_id, fingerprint, expires_at FROM idempotency_keys WHERE tenant = ? AND key = ?`},
+		{&s.insertKey, `INSERT INTO idempotency_keys (tenant, key, event_id, fingerprint, expires_at)
+			VALUES (?, ?, ?, ?, ?)`},
+		{&s.dropKey, `DELETE FROM idempotency_keys WHERE tenant = ? AND key = ?`},
+		{&s.acknowledge, `UPDATE events SET status = 1, acknowledged_at = ? WHERE tenant = ? AND status = 0 AND id = ?`},
+		{&s.erase, `UPDATE events SET status = 2, deleted_at = ?, payload = NULL, idempotency_key = NULL
+			WHERE tenant = ? AND status IN (0, 1) AND id = ?`},
+		{&s.status, `SELECT status FROM events WHERE tenant = ? AND status IN (0, 1, 2) AND id = ?`},
+		{&s.oldestEvents, `SELECT seq, id, coalesce(length(payload), 0) FROM events ORDER BY seq LIMIT ?`},
+		{&s.purgeEvents, `DELETE FROM events WHERE seq <= ?`},
+		{&s.purgeKeys, `DELETE FROM idempotency_keys
+			WHERE seq IN (SELECT seq FROM idempotency_keys ORDER BY seq LIMIT ?) AND expires_at <= ?`},
+		{&s.heartbeat, `INSERT INTO heartbeat (id, checked_at) VALUES (1, ?)
+			ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at`},
+		{&s.checkpoint, `PRAGMA wal_checkpoint(PASSIVE)`},
+	} {
+		if *p.stmt, err = s.conn.PrepareContext(ctx, p.sql); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// takeWritten returns how much the transaction added to the log and starts counting anew.
+func (s *session) takeWritten() int {
+	n := s.written
+	s.written = 0
+	return n
+}
+
+// close gives up the connection with everything on it; an open transaction is rolled back.
+func (s *session) close() error {
+	var err error
+	if s.conn != nil {
+		err = s.conn.Close()
+	}
+	return errors.Join(err, s.db.Close())
+}
