@@ -128,7 +128,7 @@ func closeGaps(next gen.StrictHandlerFunc, _ string) gen.StrictHandlerFunc {
 type call struct {
 	requestID string
 	header    http.Header // of the answer
-	op        *operation // nil for a route that is not in the contract
+	op        *operation  // nil for a route that is not in the contract
 	caller    Caller
 	rejected  map[int]*problem // items of a batch that are not as the contract says, by index
 }

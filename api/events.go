@@ -26,25 +26,14 @@ func (a *API) CreateEvent(ctx context.Context, r gen.CreateEventRequestObject) (
 		return nil, err
 	}
 	receipt := receipts[0]
-	var replayed *string
 	if receipt.Outcome != store.Accepted {
 		if err := refused(receipt, replay); err != nil {
 			return nil, err
 		}
-		replayed = new("true")
 	}
-	id := receipt.ID.String()
-	body := gen.EventReceipt{
-		ID: id, ReceivedAt: gen.MilliTime{Time: receipt.ID.Time()}, Status: gen.EventReceiptStatusAccepted,
-	}
-	if prefersAsync(r.Params.Prefer) {
-		return gen.CreateEvent202JSONResponse{Body: body, Headers: gen.CreateEvent202ResponseHeaders{
-			XEventID: &id, IdempotencyReplayed: replayed, PreferenceApplied: new("respond-async"),
-		}}, nil
-	}
-	return gen.CreateEvent200JSONResponse{Body: body, Headers: gen.CreateEvent200ResponseHeaders{
-		XEventID: &id, IdempotencyReplayed: replayed,
-	}}, nil
+	return receiptResponse{
+		id: receipt.ID, replayed: receipt.Outcome != store.Accepted, async: prefersAsync(r.Params.Prefer),
+	}, nil
 }
 
 // refused says no to a key that was used before, unless the request is a retry that may have the first answer again.

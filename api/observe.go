@@ -20,7 +20,9 @@ const (
 	headerEventID            = "X-Event-ID"
 	headerIdempotencyKey     = "Idempotency-Key"
 	headerXIdempotencyKey    = "X-Idempotency-Key"
+	headerReplayed           = "Idempotency-Replayed"
 	headerPrefer             = "Prefer"
+	headerPreferenceApplied  = "Preference-Applied"
 	headerRateLimit          = "RateLimit"
 	headerRateLimitPolicy    = "RateLimit-Policy"
 	headerRateLimitLimit     = "X-RateLimit-Limit"
@@ -102,24 +104,25 @@ func (a *API) log(c echo.Context, call *call, start time.Time, err error) {
 	if !a.cfg.Logger.Enabled(r.Context(), level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 12)
-	attrs = append(attrs,
+	end := time.Now()
+	line := slog.NewRecord(end, level, "request", 0) // by hand, because a Logger looks up its caller for every line
+	line.AddAttrs(
 		slog.String("requestId", call.requestID),
 		slog.String("tenantId", call.caller.TenantID),
 		slog.String("method", r.Method),
 		slog.String("path", path(r)),
 		slog.Int("status", status),
-		slog.Float64("durationMs", float64(time.Since(start).Microseconds())/1000),
+		slog.Float64("durationMs", float64(end.Sub(start).Microseconds())/1000),
 		slog.Int64("bytes", c.Response().Size),
 		slog.String("remote", c.RealIP()),
 	)
 	if call.op != nil {
-		attrs = append(attrs, slog.String("operation", call.op.id))
+		line.AddAttrs(slog.String("operation", call.op.id))
 	}
 	if err != nil {
-		attrs = append(attrs, a.errorAttrs(err, status)...)
+		line.AddAttrs(a.errorAttrs(err, status)...)
 	}
-	a.cfg.Logger.LogAttrs(r.Context(), level, "request", attrs...)
+	_ = a.cfg.Logger.Handler().Handle(r.Context(), line) // where would a failure to log be logged?
 }
 
 // errorAttrs says what went wrong: the code, and for what is the server's fault, or when debugging, why.

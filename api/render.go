@@ -12,6 +12,35 @@ import (
 	"github.com/triggers-api/triggers/store"
 )
 
+// receiptResponse answers createEvent. It is the server's most frequent answer, and writing it by hand costs a tenth of
+// what the generated response does.
+type receiptResponse struct {
+	id              store.EventID
+	replayed, async bool
+}
+
+// VisitCreateEventResponse implements gen.CreateEventResponseObject.
+func (r receiptResponse) VisitCreateEventResponse(w http.ResponseWriter) error {
+	id, status := r.id.String(), http.StatusOK
+	h := w.Header()
+	h[canonicalEventID] = []string{id}
+	if r.replayed {
+		h.Set(headerReplayed, "true")
+	}
+	if r.async {
+		status = http.StatusAccepted
+		h.Set(headerPreferenceApplied, "respond-async")
+	}
+	return render(w, status, func(b []byte) []byte {
+		b = append(append(b, `{"id":"`...), id...)
+		b = appendTime(append(b, `","receivedAt":`...), r.id.Time())
+		return append(b, `,"status":"accepted"}`...)
+	})
+}
+
+// canonicalEventID is X-Event-ID as net/http spells it.
+var canonicalEventID = http.CanonicalHeaderKey(headerEventID)
+
 // The generated responses would pass payloads through encoding/json, which drops white space and escapes "<". Payloads
 // go out byte for byte as they came, so answers that hold them are put together here.
 
@@ -20,7 +49,7 @@ type eventResponse struct{ event store.Event }
 
 // VisitGetEventResponse implements gen.GetEventResponseObject.
 func (r eventResponse) VisitGetEventResponse(w http.ResponseWriter) error {
-	return render(w, func(b []byte) []byte { return appendEvent(b, &r.event) })
+	return render(w, http.StatusOK, func(b []byte) []byte { return appendEvent(b, &r.event) })
 }
 
 // pageResponse answers listInbox.
@@ -28,7 +57,7 @@ type pageResponse struct{ page store.Page }
 
 // VisitListInboxResponse implements gen.ListInboxResponseObject.
 func (r pageResponse) VisitListInboxResponse(w http.ResponseWriter) error {
-	return render(w, func(b []byte) []byte {
+	return render(w, http.StatusOK, func(b []byte) []byte {
 		b = append(b, `{"events":[`...)
 		for i := range r.page.Events {
 			if i > 0 {
@@ -45,16 +74,18 @@ func (r pageResponse) VisitListInboxResponse(w http.ResponseWriter) error {
 	})
 }
 
+var jsonTypes = []string{jsonType}
+
 // maxPooled is how large a buffer may have grown and still be kept for the next answer.
 const maxPooled = 1 << 20
 
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-func render(w http.ResponseWriter, fill func([]byte) []byte) error {
+func render(w http.ResponseWriter, status int, fill func([]byte) []byte) error {
 	buffer := buffers.Get().(*[]byte) //nolint:forcetypeassert // nothing else is in there
 	b := append(fill((*buffer)[:0]), '\n')
-	w.Header().Set(echo.HeaderContentType, jsonType)
-	w.WriteHeader(http.StatusOK)
+	w.Header()[echo.HeaderContentType] = jsonTypes
+	w.WriteHeader(status)
 	_, err := w.Write(b)
 	if cap(b) <= maxPooled {
 		*buffer = b

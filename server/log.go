@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"strings"
@@ -17,11 +18,12 @@ type serverLog struct {
 
 func newLog(out io.Writer, cfg *config) *serverLog {
 	buffer := newLineBuffer(out)
-	options := &slog.HandlerOptions{Level: logLevel(cfg), ReplaceAttr: renameTime}
+	options := &slog.HandlerOptions{Level: logLevel(cfg)}
 	var handler slog.Handler = slog.NewJSONHandler(buffer, options)
 	if strings.EqualFold(cfg.logFormat, "text") {
 		handler = slog.NewTextHandler(buffer, options)
 	}
+	handler = timestamps{handler}
 	return &serverLog{Logger: slog.New(handler), out: buffer}
 }
 
@@ -43,12 +45,27 @@ func logLevel(cfg *config) slog.Level {
 	}
 }
 
-// renameTime calls the time "timestamp" and gives it in UTC with milliseconds, as the API's own times are.
-func renameTime(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) == 0 && a.Key == slog.TimeKey {
-		return slog.String("timestamp", a.Value.Time().UTC().Format("2006-01-02T15:04:05.000Z"))
-	}
-	return a
+// timestamps calls a line's time "timestamp" and gives it in UTC with milliseconds, as the API's own times are. (The
+// handlers' ReplaceAttr could too, but is called for every attribute of every line.)
+type timestamps struct{ slog.Handler }
+
+func (t timestamps) Handle(ctx context.Context, line slog.Record) error {
+	at := line.Time.UTC().Format("2006-01-02T15:04:05.000Z")
+	stamped := slog.NewRecord(time.Time{}, line.Level, line.Message, line.PC)
+	stamped.AddAttrs(slog.String("timestamp", at))
+	line.Attrs(func(a slog.Attr) bool {
+		stamped.AddAttrs(a)
+		return true
+	})
+	return t.Handler.Handle(ctx, stamped) //nolint:wrapcheck // a handler's error is the handler's
+}
+
+func (t timestamps) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return timestamps{t.Handler.WithAttrs(attrs)}
+}
+
+func (t timestamps) WithGroup(name string) slog.Handler {
+	return timestamps{t.Handler.WithGroup(name)}
 }
 
 const (

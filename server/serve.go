@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -31,6 +32,10 @@ const (
 	stopTimeout = 25 * time.Second
 )
 
+// spareThreads is how many threads may run Go code beyond the number of cores, where GOMAXPROCS says nothing: the store's
+// writer spends most of its time in fsync, and until the runtime notices, that takes a core's place from the others.
+const spareThreads = 2
+
 // Pace of the garbage collector where GOGC and GOMEMLIMIT say nothing: a server of many short requests has little live
 // memory, so collecting half as often costs little; the limit makes it careful when there is much.
 const (
@@ -41,7 +46,7 @@ const (
 // serve runs the server until ctx ends, then stops it in order: no new requests, those in flight finish, the store is
 // closed, the log is written out.
 func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err error) {
-	paceCollector(os.Getenv)
+	tune(os.Getenv)
 	log := newLog(stdout, cfg)
 	defer log.close()
 
@@ -98,7 +103,11 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 	return nil
 }
 
-func paceCollector(getenv func(string) string) {
+// tune sets what the runtime does by default, where the environment does not.
+func tune(getenv func(string) string) {
+	if getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + spareThreads)
+	}
 	if getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

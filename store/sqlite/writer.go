@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 
 	"github.com/triggers-api/triggers/store"
@@ -92,28 +93,32 @@ func (w *writer) run() {
 	defer close(w.stopped)
 	group := make([]*operation, 0, 256)
 	for op := range w.queue {
-		group = append(group[:0], op)
-		for weight := op.weight; weight < groupWeight; {
-			next, ok := w.waiting()
-			if !ok {
-				break
-			}
-			group = append(group, next)
-			weight += next.weight
-		}
+		group = w.gather(append(group[:0], op))
 		w.commit(group)
 		clear(group)
 	}
 }
 
-// waiting returns the next operation if there is one already.
-func (w *writer) waiting() (*operation, bool) {
-	select {
-	case op, ok := <-w.queue:
-		return op, ok
-	default:
-		return nil, false
+// gather adds what waits to a group. Before it settles for what is there, it lets requests that are ready to run have
+// their turn: when there are none this costs nothing, and under load it makes groups larger and fsyncs fewer.
+func (w *writer) gather(group []*operation) []*operation {
+	weight, yielded := group[0].weight, false
+	for weight < groupWeight {
+		select {
+		case op, ok := <-w.queue:
+			if !ok {
+				return group
+			}
+			group, weight, yielded = append(group, op), weight+op.weight, false
+		default:
+			if yielded {
+				return group
+			}
+			runtime.Gosched()
+			yielded = true
+		}
 	}
+	return group
 }
 
 func (w *writer) commit(group []*operation) {
