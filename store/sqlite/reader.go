@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -16,8 +17,9 @@ import (
 type reader struct {
 	db *sql.DB
 
-	mu    sync.RWMutex
-	stmts map[string]*sql.Stmt // by SQL text, of which there are few
+	mu     sync.RWMutex
+	stmts  map[string]*sql.Stmt // by SQL text, of which there are few
+	closed bool
 }
 
 func openReader(path string, connections int) (*reader, error) {
@@ -28,7 +30,27 @@ func openReader(path string, connections int) (*reader, error) {
 	return &reader{db: db, stmts: map[string]*sql.Stmt{}}, nil
 }
 
-func (r *reader) close() error { return r.db.Close() }
+func (r *reader) close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	err := errors.Join(closeAll(maps.Values(r.stmts)), r.db.Close())
+	clear(r.stmts)
+	return err
+}
+
+// failed translates an error of a read.
+func (r *reader) failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.closed {
+		return closed()
+	}
+	return translate(err)
+}
 
 func (r *reader) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	r.mu.RLock()
@@ -39,6 +61,9 @@ func (r *reader) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.closed {
+		return nil, closed()
+	}
 	if stmt := r.stmts[query]; stmt != nil {
 		return stmt, nil
 	}
@@ -70,21 +95,21 @@ func (s *Store) Event(ctx context.Context, tenantID string, id store.EventID) (s
 	stmt, err := s.reader.prepare(ctx, `SELECT `+eventColumns+` FROM events
 		WHERE tenant = ? AND status IN (0, 1, 2) AND id = ?`)
 	if err != nil {
-		return store.Event{}, translate(err)
+		return store.Event{}, s.reader.failed(err)
 	}
 	rows, err := stmt.QueryContext(ctx, tenantID, id[:])
 	if err != nil {
-		return store.Event{}, translate(err)
+		return store.Event{}, s.reader.failed(err)
 	}
 	defer rows.Close() //nolint:errcheck // read to the end below
 	if !rows.Next() {
 		if err := rows.Err(); err != nil {
-			return store.Event{}, translate(err)
+			return store.Event{}, s.reader.failed(err)
 		}
 		return store.Event{}, fmt.Errorf("sqlite: event %s: %w", id, store.ErrNotFound)
 	}
 	e, err := scanEvent(rows)
-	return e, translate(err)
+	return e, s.reader.failed(err)
 }
 
 // List implements store.Events.
@@ -92,11 +117,11 @@ func (s *Store) List(ctx context.Context, p store.ListParams) (store.Page, error
 	query, args := listQuery(p)
 	stmt, err := s.reader.prepare(ctx, query)
 	if err != nil {
-		return store.Page{}, translate(err)
+		return store.Page{}, s.reader.failed(err)
 	}
 	rows, err := stmt.QueryContext(ctx, args...)
 	if err != nil {
-		return store.Page{}, translate(err)
+		return store.Page{}, s.reader.failed(err)
 	}
 	defer rows.Close() //nolint:errcheck // its error is rows.Err
 	page := store.Page{Events: make([]store.Event, 0, min(p.Limit, 64))}
@@ -108,13 +133,13 @@ func (s *Store) List(ctx context.Context, p store.ListParams) (store.Page, error
 		}
 		e, err := scanEvent(rows)
 		if err != nil {
-			return store.Page{}, translate(err)
+			return store.Page{}, s.reader.failed(err)
 		}
 		bytes += len(e.Payload)
 		page.Events = append(page.Events, e)
 	}
 	if err := rows.Err(); err != nil {
-		return store.Page{}, translate(err)
+		return store.Page{}, s.reader.failed(err)
 	}
 	return page, nil
 }

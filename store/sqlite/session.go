@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"iter"
+	"slices"
 
 	"github.com/triggers-api/triggers/store"
 )
@@ -13,8 +15,9 @@ type session struct {
 	ids     *store.IDSource
 	written int // bytes that the open transaction adds to the log, roughly
 
-	db   *sql.DB
-	conn *sql.Conn
+	db    *sql.DB
+	conn  *sql.Conn
+	stmts []*sql.Stmt
 
 	begin, commit                        *sql.Stmt
 	insertEvent                          *sql.Stmt
@@ -66,6 +69,7 @@ func openSession(path string, ids *store.IDSource) (_ *session, err error) {
 		if *p.stmt, err = s.conn.PrepareContext(ctx, p.sql); err != nil {
 			return nil, err
 		}
+		s.stmts = append(s.stmts, *p.stmt)
 	}
 	return s, nil
 }
@@ -79,9 +83,17 @@ func (s *session) takeWritten() int {
 
 // close gives up the connection with everything on it; an open transaction is rolled back.
 func (s *session) close() error {
-	var err error
+	// SQLite keeps a connection alive, locks and log included, as long as it has a statement.
+	err := closeAll(slices.Values(s.stmts))
 	if s.conn != nil {
-		err = s.conn.Close()
+		err = errors.Join(err, s.conn.Close())
 	}
 	return errors.Join(err, s.db.Close())
+}
+
+func closeAll(stmts iter.Seq[*sql.Stmt]) (err error) {
+	for stmt := range stmts {
+		err = errors.Join(err, stmt.Close())
+	}
+	return err
 }

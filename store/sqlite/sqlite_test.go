@@ -1,0 +1,146 @@
+package sqlite_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/triggers-api/triggers/store"
+	"github.com/triggers-api/triggers/store/sqlite"
+	"github.com/triggers-api/triggers/store/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func open(t *testing.T, path string) *sqlite.Store {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: path, IdempotencyTTL: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T, opts storetest.Options) store.Store {
+		t.Helper()
+		s, err := sqlite.Open(t.Context(), sqlite.Options{
+			Path: filepath.Join(t.TempDir(), "data", "events.db"), IdempotencyTTL: opts.IdempotencyTTL,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	})
+}
+
+// After a restart, ids go on from the newest that is stored, so that nothing is listed behind a reader's cursor.
+func TestReopen(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "events.db")
+	s := open(t, path)
+	receipts, err := s.Append(t.Context(), "a", []store.NewEvent{{Payload: json.RawMessage(`{"n":1}`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, leftover := range []string{"-wal", "-shm"} {
+		if _, err := os.Stat(path + leftover); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is still there after closing", leftover)
+		}
+	}
+	s = open(t, path)
+	again, err := s.Append(t.Context(), "a", []store.NewEvent{{Payload: json.RawMessage(`{"n":2}`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again[0].ID.Compare(receipts[0].ID) <= 0 {
+		t.Errorf("%s is not after %s", again[0].ID, receipts[0].ID)
+	}
+	if e, err := s.Event(t.Context(), "a", receipts[0].ID); err != nil || string(e.Payload) != `{"n":1}` {
+		t.Errorf("%+v %v", e, err)
+	}
+}
+
+func TestOpenErrInUse(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "events.db")
+	open(t, path)
+	if s, err := sqlite.Open(t.Context(), sqlite.Options{Path: path}); err == nil {
+		_ = s.Close()
+		t.Fatal("opened twice")
+	}
+}
+
+func TestOpenErrNotADatabase(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "events.db")
+	if err := os.WriteFile(path, bytes.Repeat([]byte("not a database\n"), 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := sqlite.Open(t.Context(), sqlite.Options{Path: path}); err == nil {
+		_ = s.Close()
+		t.Fatal("opened")
+	}
+}
+
+// What is deleted is gone from the file, not just from answers.
+func TestDeleteErases(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "events.db")
+	s := open(t, path)
+	secret := bytes.Repeat([]byte("top secret "), 2000) // longer than a page
+	receipts, err := s.Append(t.Context(), "a", []store.NewEvent{
+		{Payload: json.RawMessage(`{"x":"` + string(secret) + `"}`), IdempotencyKey: "k"},
+		{Payload: json.RawMessage(`{"x":"short secret"}`)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Delete(t.Context(), "a", []store.EventID{receipts[0].ID, receipts[1].ID}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, erased := range []string{"top secret", "short secret"} {
+		if bytes.Contains(content, []byte(erased)) {
+			t.Errorf("%q is still in the file", erased)
+		}
+	}
+}
+
+func TestParseURL(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"sqlite:///./data/events.db": "./data/events.db",
+		"sqlite:///events.db":        "events.db",
+		"sqlite:////var/lib/e.db":    "/var/lib/e.db",
+		"sqlite://events.db":         "",
+		"sqlite:///":                 "",
+		"sqlite:///data/":            "",
+		"sqlite:///:memory:":         "",
+		"sqlite:///e.db?mode=ro":     "",
+		"postgres://localhost/x":     "",
+		"":                           "",
+	} {
+		if got, err := sqlite.ParseURL(url); got != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q, %v", url, got, err)
+		}
+	}
+}
