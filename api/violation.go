@@ -16,8 +16,7 @@ func parameterProblem(p *openapi3.Parameter, err error) *problem {
 	if p.In == openapi3.ParameterInHeader {
 		where = "header " + p.Name
 	}
-	var violation *openapi3.SchemaError
-	if errors.As(err, &violation) {
+	if violation, ok := errors.AsType[*openapi3.SchemaError](err); ok {
 		return invalid(p.Name, where+": "+rule(violation)).because(err)
 	}
 	if p.Schema != nil && p.Schema.Value.Type != nil {
@@ -28,8 +27,8 @@ func parameterProblem(p *openapi3.Parameter, err error) *problem {
 
 // bodyProblem says which field of a body breaks which rule of the contract. It never repeats the value.
 func bodyProblem(err error) *problem {
-	var violation *openapi3.SchemaError
-	if !errors.As(err, &violation) {
+	violation, ok := errors.AsType[*openapi3.SchemaError](err)
+	if !ok {
 		return invalid("", "the body is not as the contract says").because(err)
 	}
 	field := strings.Join(violation.JSONPointer(), ".")
@@ -44,7 +43,7 @@ func bodyProblem(err error) *problem {
 }
 
 // rule puts the rule that was broken in words.
-func rule(violation *openapi3.SchemaError) string {
+func rule(violation *openapi3.SchemaError) string { //nolint:cyclop // a case per rule of JSON Schema
 	s := violation.Schema
 	switch violation.SchemaField {
 	case "required":
@@ -72,12 +71,11 @@ func rule(violation *openapi3.SchemaError) string {
 	case "maxItems":
 		return fmt.Sprintf("must have at most %d items", *s.MaxItems)
 	case "enum":
-		return fmt.Sprintf("must be one of %v", s.Enum)
+		return "must be one of " + strings.Trim(strings.Join(strings.Fields(fmt.Sprint(s.Enum)), ", "), "[]")
 	case "format":
 		return `must be an RFC 3339 time such as 2025-11-11T00:00:00Z (in a URL, "+" is written %2B)`
 	case "allOf":
-		var inner *openapi3.SchemaError
-		if errors.As(violation.Origin, &inner) {
+		if inner, ok := errors.AsType[*openapi3.SchemaError](violation.Origin); ok {
 			return rule(inner)
 		}
 	}

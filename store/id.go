@@ -37,7 +37,7 @@ func (id EventID) String() string { return formatID(eventIDPrefix, uuid.UUID(id)
 
 // Time is when the event was created, in UTC with milliseconds.
 func (id EventID) Time() time.Time {
-	return time.UnixMilli(int64(binary.BigEndian.Uint64(id[:8]) >> 16)).UTC() //nolint:gosec // 48 bits fit
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(id[:8]) >> 16)).UTC()
 }
 
 // Compare orders ids as the inbox does: by creation time, then by the rest.
@@ -52,7 +52,7 @@ func FirstEventID(t time.Time) EventID {
 	}
 	ms = max(0, min(ms, 1<<48-1))
 	var id EventID
-	binary.BigEndian.PutUint64(id[:8], uint64(ms)<<16) //nolint:gosec // clamped above
+	binary.BigEndian.PutUint64(id[:8], uint64(ms)<<16)
 	return id
 }
 

@@ -34,7 +34,7 @@ type writer struct {
 // operation is one caller's part of a group. apply runs inside the group's transaction, more than once if the group has
 // to be taken apart; what it found is valid when done brings nil.
 type operation struct {
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // it travels with the operation through the queue
 	weight int
 	apply  func(*session) error
 	done   chan error

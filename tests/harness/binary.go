@@ -22,7 +22,7 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	// Where non-root servers run, they have to be able to execute it.
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // a test binary, no secret
+	if err := os.Chmod(dir, 0o755); err != nil {
 		return "", err
 	}
 	path := filepath.Join(dir, "triggers")
@@ -43,7 +43,7 @@ var binary = sync.OnceValues(func() (string, error) {
 
 // Binary builds the server once per test binary, with the race detector if the tests have it and counting coverage if
 // GOCOVERDIR says where to.
-func Binary(t testing.TB) string {
+func Binary(t *testing.T) string {
 	t.Helper()
 	path, err := binary()
 	if err != nil {

@@ -14,14 +14,15 @@ import (
 
 // Client talks to a server and checks every answer against the contract.
 type Client struct {
-	t    testing.TB
+	t    *testing.T
 	base string
 	http *http.Client
 	key  string
 }
 
 // Client returns a client with the given API key; empty for none.
-func (s *Server) Client(t testing.TB, key string) *Client {
+func (s *Server) Client(t *testing.T, key string) *Client {
+	t.Helper()
 	return &Client{t: t, base: s.URL, key: key, http: &http.Client{
 		Timeout:       60 * time.Second,
 		Transport:     checking{t: t, next: &http.Transport{MaxIdleConnsPerHost: 100}},
@@ -31,7 +32,7 @@ func (s *Server) Client(t testing.TB, key string) *Client {
 
 // Response is an answer with its body read.
 type Response struct {
-	t      testing.TB
+	t      *testing.T
 	Status int
 	Header http.Header
 	Body   []byte
@@ -53,7 +54,7 @@ func (c *Client) Try(method, path, body string, headers ...string) (*Response, e
 	if body != "" {
 		reader = strings.NewReader(body)
 	}
-	request, err := http.NewRequest(method, c.base+path, reader) //nolint:noctx // the client has a timeout
+	request, err := http.NewRequest(method, c.base+path, reader)
 	if err != nil {
 		return nil, err
 	}

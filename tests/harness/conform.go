@@ -3,6 +3,7 @@ package harness
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,7 +20,7 @@ import (
 
 // checking is a transport that fails the test when an answer is not as openapi.yaml says.
 type checking struct {
-	t    testing.TB
+	t    *testing.T
 	next http.RoundTripper
 }
 
@@ -61,7 +62,7 @@ func conforms(request *http.Request, response *http.Response, body []byte) error
 		return err
 	}
 	if response.Header.Get("X-Request-ID") == "" {
-		return fmt.Errorf("no X-Request-ID")
+		return errors.New("no X-Request-ID")
 	}
 	if request.Method == http.MethodOptions {
 		return nil // preflight is the browser's protocol, not the contract's

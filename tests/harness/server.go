@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -34,7 +35,7 @@ type Server struct {
 	URL string
 	Dir string // working directory; the database is data/events.db below it unless the environment says otherwise
 
-	t    testing.TB
+	t    *testing.T
 	cmd  *exec.Cmd
 	mu   sync.Mutex
 	out  strings.Builder
@@ -59,7 +60,7 @@ type Options struct {
 
 // Start starts a server and waits until it answers. It is stopped when the test ends, and the test fails if it then
 // does not end with exit code 0.
-func Start(t testing.TB, opts Options) *Server {
+func Start(t *testing.T, opts Options) *Server {
 	t.Helper()
 	s := Launch(t, opts)
 	s.waitUntilUp()
@@ -68,7 +69,7 @@ func Start(t testing.TB, opts Options) *Server {
 }
 
 // Launch starts a server without waiting for it. The caller has to end it.
-func Launch(t testing.TB, opts Options) *Server {
+func Launch(t *testing.T, opts Options) *Server {
 	t.Helper()
 	s := &Server{t: t, Dir: opts.Dir, done: make(chan struct{})}
 	if s.Dir == "" {
@@ -156,9 +157,9 @@ func (s *Server) waitUntilUp() {
 			}
 		}
 		if s.URL == "" {
-			return fmt.Errorf("no address yet")
+			return errors.New("no address yet")
 		}
-		response, err := http.Get(s.URL + "/livez") //nolint:noctx // the loop has a deadline
+		response, err := http.Get(s.URL + "/livez")
 		if err != nil {
 			return err
 		}
@@ -213,7 +214,7 @@ func tail(s string) string {
 }
 
 // Eventually calls probe until it returns nil, and fails the test with its last error when that takes too long.
-func Eventually(t testing.TB, timeout time.Duration, what string, probe func() error) {
+func Eventually(t *testing.T, timeout time.Duration, what string, probe func() error) {
 	t.Helper()
 	deadline := time.Now().Add(timeout)
 	for {
