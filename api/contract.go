@@ -3,8 +3,10 @@ package api
 import (
 	"net/http"
 	"net/textproto"
+	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -20,6 +22,7 @@ type operation struct {
 	route   *routers.Route
 	params  []*openapi3.Parameter
 	query   map[string]bool
+	times   []string // query parameters that are moments
 	body    *openapi3.Schema
 }
 
@@ -38,6 +41,9 @@ func operations(spec *openapi3.T) map[string]*operation {
 				op.params = append(op.params, ref.Value)
 				if ref.Value.In == openapi3.ParameterInQuery {
 					op.query[ref.Value.Name] = true
+					if ref.Value.Schema.Value.Format == "date-time" {
+						op.times = append(op.times, ref.Value.Name)
+					}
 				}
 			}
 			if o.RequestBody != nil {
@@ -88,12 +94,26 @@ func (op *operation) checkQuery(r *http.Request) error {
 	if r.URL.RawQuery == "" {
 		return nil
 	}
-	for name, values := range r.URL.Query() {
-		if !op.query[name] {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return invalid("", "the query of the URL is malformed").because(err)
+	}
+	for name, values := range query {
+		switch {
+		case !op.query[name]:
 			return invalid(name, "unknown query parameter "+quote(name))
+		case len(values) > 1:
+			return invalid(name, "query parameter "+quote(name)+": is given more than once")
+		case values[0] == "":
+			return invalid(name, "query parameter "+quote(name)+": must not be empty")
 		}
-		if len(values) > 1 {
-			return invalid(name, "query parameter "+quote(name)+" is given more than once")
+	}
+	for _, p := range op.times {
+		// The contract's format is checked by a pattern, which lets February 30 pass.
+		if text := query.Get(p); text != "" {
+			if _, err := time.Parse(time.RFC3339, text); err != nil {
+				return invalid(p, "query parameter "+quote(p)+": "+timeRule).because(err)
+			}
 		}
 	}
 	return nil

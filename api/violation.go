@@ -48,7 +48,7 @@ func rule(violation *openapi3.SchemaError) string { //nolint:cyclop // a case pe
 	switch violation.SchemaField {
 	case "required":
 		return "is required"
-	case "type":
+	case "type", "nullable":
 		return "must be " + article(s.Type.Slice()[0])
 	case "minLength":
 		if s.MinLength == 1 {
@@ -73,7 +73,7 @@ func rule(violation *openapi3.SchemaError) string { //nolint:cyclop // a case pe
 	case "enum":
 		return "must be one of " + strings.Trim(strings.Join(strings.Fields(fmt.Sprint(s.Enum)), ", "), "[]")
 	case "format":
-		return `must be an RFC 3339 time such as 2025-11-11T00:00:00Z (in a URL, "+" is written %2B)`
+		return timeRule
 	case "allOf":
 		if inner, ok := errors.AsType[*openapi3.SchemaError](violation.Origin); ok {
 			return rule(inner)
@@ -81,6 +81,8 @@ func rule(violation *openapi3.SchemaError) string { //nolint:cyclop // a case pe
 	}
 	return "is not as the contract says"
 }
+
+const timeRule = `must be an RFC 3339 time such as 2025-11-11T00:00:00Z (in a URL, "+" is written %2B)`
 
 // printableASCII is the contract's pattern for idempotency keys.
 const printableASCII = "^[ -~]+$"

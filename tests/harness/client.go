@@ -30,6 +30,14 @@ func (s *Server) Client(t *testing.T, key string) *Client {
 	}}
 }
 
+// In returns the same client for a subtest, which its failures then concern.
+func (c *Client) In(t *testing.T) *Client {
+	t.Helper()
+	in := *c
+	in.t = t
+	return &in
+}
+
 // Response is an answer with its body read.
 type Response struct {
 	t      *testing.T
@@ -214,4 +222,20 @@ func decodeJSON(body []byte) (any, error) {
 	var value any
 	err := json.Unmarshal(body, &value)
 	return value, err
+}
+
+// Chunked posts a body without saying how long it is.
+func (c *Client) Chunked(path, body string) *Response {
+	c.t.Helper()
+	request, err := http.NewRequest(http.MethodPost, c.base+path, io.MultiReader(strings.NewReader(body)))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+c.key)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := c.Send(request)
+	if err != nil {
+		c.t.Fatalf("POST %s: %v", path, err)
+	}
+	return response
 }
