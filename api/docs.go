@@ -2,10 +2,12 @@ package api
 
 import (
 	"context"
+	"io/fs"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 	"github.com/swaggest/swgui"
+	"github.com/swaggest/swgui/v5/static"
 	"github.com/swaggest/swgui/v5emb"
 
 	"github.com/triggers-api/triggers/gen"
@@ -31,6 +33,13 @@ const docsPolicy = "default-src 'none'; script-src 'self' 'unsafe-inline'; style
 
 // serveDocs answers the page's files.
 func serveDocs(c echo.Context) error {
+	if name := c.Param("*"); name != "" {
+		_, plain := fs.Stat(static.FS, name)
+		_, zipped := fs.Stat(static.FS, name+".gz")
+		if plain != nil && zipped != nil {
+			return echo.ErrNotFound
+		}
+	}
 	c.Response().Header().Set(echo.HeaderContentSecurityPolicy, docsPolicy)
 	docs.ServeHTTP(c.Response(), c.Request())
 	return nil

@@ -15,6 +15,9 @@ import (
 // retryUnavailable is how many seconds clients are asked to wait while the store is not available.
 const retryUnavailable = 2
 
+// statusClientGone is what the log shows for a request whose client did not wait for the answer (nginx's number).
+const statusClientGone = 499
+
 // problem is an error as clients see it. Message is public; cause is for the log only.
 type problem struct {
 	status     int
@@ -68,7 +71,10 @@ func problemOf(err error) *problem {
 		return eventNotFound().because(err)
 	case errors.Is(err, store.ErrMalformedCursor):
 		return invalid("cursor", `query parameter "cursor": must be the nextCursor of an earlier page`).because(err)
-	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled):
+		// Nobody is left to read this; it only tells the log that nothing was wrong here.
+		return &problem{status: statusClientGone, code: gen.UNAVAILABLE, cause: err, message: "The client went away."}
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return &problem{
 			status: http.StatusServiceUnavailable, code: gen.UNAVAILABLE, retryAfter: retryUnavailable, cause: err,
 			message: "The event store is not available right now. Try again in a moment.",

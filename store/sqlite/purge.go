@@ -14,8 +14,9 @@ const (
 )
 
 // Purge implements store.Purger.
-func (s *Store) Purge(ctx context.Context, createdBefore time.Time) (more bool, err error) {
-	err = s.writer.do(ctx, purgeRows, func(tx *session) error {
+func (s *Store) Purge(ctx context.Context, createdBefore time.Time) (bool, error) {
+	var more bool // the writer may still set it after ctx ended, so it is read only when all went well
+	err := s.writer.do(ctx, purgeRows, func(tx *session) error {
 		keys, err := tx.purgeKeys.Exec(purgeRows, time.Now().UnixMilli())
 		if err != nil {
 			return err
@@ -32,7 +33,10 @@ func (s *Store) Purge(ctx context.Context, createdBefore time.Time) (more bool, 
 		more = more || moreEvents
 		return err
 	})
-	return more, err
+	if err != nil {
+		return false, err
+	}
+	return more, nil
 }
 
 // purge removes the oldest events up to the bound. Events are stored in the order of their ids, so that the oldest are
