@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -88,6 +89,11 @@ func (a *API) guard(op *operation) echo.MiddlewareFunc {
 		return func(c echo.Context) error {
 			call := callOf(c.Request().Context())
 			call.op = op
+			for _, value := range c.ParamValues() {
+				if strings.Contains(value, "/") {
+					return echo.ErrNotFound // Echo's last parameter swallows the rest of the path
+				}
+			}
 			if !op.public {
 				if err := a.authenticate(c, call); err != nil {
 					return err

@@ -86,7 +86,7 @@ func presentedKey(h http.Header) (string, error) {
 		scheme, token, _ := strings.Cut(bearer[0], " ")
 		key = strings.TrimSpace(token)
 		if !strings.EqualFold(scheme, "Bearer") || key == "" {
-			return "", unauthorized(`Send the API key as "Authorization: Bearer <key>".`)
+			return "", unauthorized(`Send the API key as "Authorization: Bearer KEY".`)
 		}
 	}
 	if len(plain) == 1 {
@@ -96,7 +96,7 @@ func presentedKey(h http.Header) (string, error) {
 		key = plain[0]
 	}
 	if key == "" {
-		return "", unauthorized(`Send an API key as "Authorization: Bearer <key>" or as "X-API-Key: <key>".`)
+		return "", unauthorized(`Send an API key as "Authorization: Bearer KEY" or as "X-API-Key: KEY".`)
 	}
 	return key, nil
 }

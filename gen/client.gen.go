@@ -2948,7 +2948,7 @@ type GetContractYAMLResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// YAML200 the response for an HTTP 200 `application/yaml` response
-	YAML200 *string
+	YAML200 *map[string]interface{}
 	// JSON400 the response for an HTTP 400 `application/json` response
 	JSON400 *BadRequest
 	// Headers200 the parsed response headers for an HTTP 200 response
@@ -2958,7 +2958,7 @@ type GetContractYAMLResponse struct {
 }
 
 // GetYAML200 returns the response for an HTTP 200 `application/yaml` response
-func (r GetContractYAMLResponse) GetYAML200() *string {
+func (r GetContractYAMLResponse) GetYAML200() *map[string]interface{} {
 	return r.YAML200
 }
 
@@ -5705,7 +5705,7 @@ func ParseGetContractYAMLResponse(rsp *http.Response) (*GetContractYAMLResponse,
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "yaml") && rsp.StatusCode == 200:
-		var dest string
+		var dest map[string]interface{}
 		if err := yaml.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

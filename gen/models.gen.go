@@ -274,7 +274,7 @@ type Event struct {
 
 	// ID The id of an event.
 	//
-	// Example: evt_01K9S5MZ2CE8GR8S4A5JQ9ZK3T
+	// Example: evt_01K9S5Q980EZGSYJVD17502ECG
 	ID EventIDValue `json:"id"`
 
 	// IdempotencyKey The key it was sent with. Gone once the event is deleted.
@@ -312,7 +312,7 @@ type EventBatchItemResult struct {
 
 	// ID The id of the stored event; null when the item was rejected.
 	//
-	// Example: evt_01K9S5MZ2CE8GR8S4A5JQ9ZK3T
+	// Example: evt_01K9S5Q980EZGSYJVD17502ECG
 	ID nullable.Nullable[string] `json:"id"`
 
 	// Index The item's place in the request, from 0.
@@ -335,7 +335,7 @@ type EventBatchResult struct {
 
 // EventIDValue The id of an event.
 //
-// Example: evt_01K9S5MZ2CE8GR8S4A5JQ9ZK3T
+// Example: evt_01K9S5Q980EZGSYJVD17502ECG
 type EventIDValue = string
 
 // EventIDs defines model for EventIDs.
@@ -349,7 +349,7 @@ type EventPage struct {
 
 	// NextCursor Pass it as `cursor` to read on; null on the last page.
 	//
-	// Example: 2025-11-11T10:00:00.000Z|evt_01K9S5MZ2CE8GR8S4A5JQ9ZK3T
+	// Example: 2025-11-11T10:00:00.000Z|evt_01K9S5Q980EZGSYJVD17502ECG
 	NextCursor nullable.Nullable[string] `json:"nextCursor"`
 }
 
@@ -357,7 +357,7 @@ type EventPage struct {
 type EventReceipt struct {
 	// ID The id of an event.
 	//
-	// Example: evt_01K9S5MZ2CE8GR8S4A5JQ9ZK3T
+	// Example: evt_01K9S5Q980EZGSYJVD17502ECG
 	ID EventIDValue `json:"id"`
 
 	// ReceivedAt RFC 3339 in UTC with milliseconds.
@@ -379,7 +379,7 @@ type EventSource = string
 type EventState struct {
 	// ID The id of an event.
 	//
-	// Example: evt_01K9S5MZ2CE8GR8S4A5JQ9ZK3T
+	// Example: evt_01K9S5Q980EZGSYJVD17502ECG
 	ID EventIDValue `json:"id"`
 
 	// Status Where the event is in its life: `pending` (in the inbox), `acknowledged` (a consumer took it) or `deleted`

@@ -166,7 +166,7 @@ func TestGetEvent(t *testing.T) {
 
 	client.Do(http.MethodGet, "/events/"+id, "").Want(http.StatusOK)
 	server.Client(t, harness.SecondKey).Do(http.MethodGet, "/events/"+id, "").Want(http.StatusOK)
-	never := other.Do(http.MethodGet, "/events/evt_01K9S5MZ2CE8GR8S4A5JQ9ZK3T", "").WantError(http.StatusNotFound, "EVENT_NOT_FOUND")
+	never := other.Do(http.MethodGet, "/events/evt_01K9S5Q980EZGSYJVD17502ECG", "").WantError(http.StatusNotFound, "EVENT_NOT_FOUND")
 	theirs := other.Do(http.MethodGet, "/events/"+id, "").WantError(http.StatusNotFound, "EVENT_NOT_FOUND")
 	if never.Text("error.message") != theirs.Text("error.message") || theirs.Value("error.eventId") != nil {
 		t.Errorf("another tenant's event can be told from one that never was:\n%s\n%s", theirs.Body, never.Body)

@@ -73,7 +73,7 @@ func TestAcknowledgeAndDelete(t *testing.T) {
 		id := client.Post(body)
 		for _, do := range []func(*harness.Client, string) *harness.Response{ack, remove} {
 			theirs := do(other, id).WantError(http.StatusNotFound, "EVENT_NOT_FOUND")
-			never := do(other, "evt_01K9S5MZ2CE8GR8S4A5JQ9ZK3T").WantError(http.StatusNotFound, "EVENT_NOT_FOUND")
+			never := do(other, "evt_01K9S5Q980EZGSYJVD17502ECG").WantError(http.StatusNotFound, "EVENT_NOT_FOUND")
 			do(other, "nonsense").WantError(http.StatusNotFound, "EVENT_NOT_FOUND")
 			strip := func(r *harness.Response) string {
 				return strings.ReplaceAll(string(r.Body), r.Header.Get("X-Request-ID"), "")

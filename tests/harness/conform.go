@@ -52,9 +52,7 @@ var loadContract = sync.OnceValues(func() (contract, error) {
 		return contract{}, err
 	}
 	doc.Servers = nil // match paths on any host
-	// To the contract, the documentation is text.
 	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.FileBodyDecoder)
-	openapi3filter.RegisterBodyDecoder("application/yaml", openapi3filter.FileBodyDecoder)
 	router, err := legacy.NewRouter(doc)
 	return contract{router: router, envel: doc.Components.Schemas["Error"].Value}, err
 })
