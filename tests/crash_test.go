@@ -22,33 +22,34 @@ import (
 // What was answered with 2xx survives SIGKILL at any moment, and nothing is there twice.
 func TestNothingLostWhenKilled(t *testing.T) {
 	t.Parallel()
-	crash(t, 20, 120, 3000)
+	crash(t, plan{kills: 20, least: 1, most: 120, padding: 3000})
 }
 
-// The same while the log is being folded into the database: events are so large that this happens around the time of
-// the kill.
+// The same around the time when the server folds its log into the database, which it does every 16 MiB.
 func TestNothingLostWhenKilledInCheckpoint(t *testing.T) {
 	t.Parallel()
-	crash(t, 3, 150, 400_000)
+	crash(t, plan{kills: 4, least: 80, most: 160, padding: 500_000})
 }
 
-// crash kills a server so many times, each time when it has answered a random number of requests up to the given one,
-// and looks each time for what it had promised.
-func crash(t *testing.T, times, requests, padding int) {
+// plan says how many times a server is killed, after how many answers each time, and how large payloads are at most.
+type plan struct{ kills, least, most, padding int }
+
+// crash kills a server again and again on the same directory, and looks each time for what it had promised.
+func crash(t *testing.T, p plan) {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	loads := make([]*load, 8)
 	for i := range loads {
-		loads[i] = &load{name: fmt.Sprintf("load-%d", i), random: rand.New(rand.NewPCG(seed, uint64(i)+1)), padding: padding}
+		loads[i] = &load{name: fmt.Sprintf("load-%d", i), random: rand.New(rand.NewPCG(seed, uint64(i)+1)), padding: p.padding}
 	}
 	dir := t.TempDir()
-	for range times {
+	for range p.kills {
 		server := harness.Start(t, harness.Options{Dir: dir})
 		check(t, server, loads)
 		left := atomic.Int64{}
-		left.Store(1 + random.Int64N(int64(requests)))
+		left.Store(int64(p.least + random.IntN(p.most-p.least)))
 		under(t, server, loads, func() {
 			if left.Add(-1) == 0 {
 				server.Kill()
@@ -58,6 +59,7 @@ func crash(t *testing.T, times, requests, padding int) {
 			t.FailNow()
 		}
 	}
+	// DBG
 	sound(t, filepath.Join(dir, "data", "events.db"))
 	server := harness.Start(t, harness.Options{Dir: dir})
 	check(t, server, loads)
@@ -107,7 +109,7 @@ func check(t *testing.T, server *harness.Server, loads []*load) {
 	}
 }
 
-// sound fails the test if the database is damaged. It changes nothing.
+// sound fails the test if the database is damaged.
 func sound(t *testing.T, path string) {
 	t.Helper()
 	if _, err := os.Stat(path); err != nil {
