@@ -62,7 +62,7 @@ func New(cfg Config) (*API, error) {
 	a.health.check = cfg.Store.Check
 	ops := operations(spec)
 
-	a.echo.HideBanner, a.echo.HidePort = true, true
+	a.echo.IPExtractor = echo.ExtractIPDirect() // headers that name another address can be made up
 	a.echo.HTTPErrorHandler = writeError
 	a.echo.Binder = binder{ops: ops, maxPayload: cfg.MaxPayloadBytes, maxBatch: cfg.MaxBatchBytes}
 	a.echo.Use(a.observe, securityHeaders, cors(spec, cfg.AllowedOrigins))
@@ -77,8 +77,15 @@ func New(cfg Config) (*API, error) {
 	return a, nil
 }
 
-// ServeHTTP implements http.Handler.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.echo.ServeHTTP(w, r) }
+// ServeHTTP implements http.Handler. Where there is GET there is HEAD (RFC 9110, section 9.1).
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodHead {
+		get := *r
+		get.Method = http.MethodGet // net/http knows the method it was asked with, and leaves the body out
+		r = &get
+	}
+	a.echo.ServeHTTP(w, r)
+}
 
 // Stop makes readiness fail, so that no new requests are sent here. Requests that come all the same are answered.
 func (a *API) Stop() { a.stopping.Store(true) }

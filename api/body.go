@@ -45,8 +45,11 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	return readAll(inflated, -1, limit)
 }
 
+// trusted is the announced length in bytes that memory is set aside for before the body is there.
+const trusted = 64 << 10
+
 func readAll(body io.Reader, length, limit int64) ([]byte, error) {
-	if length >= 0 {
+	if length >= 0 && length <= trusted {
 		b := make([]byte, length)
 		if _, err := io.ReadFull(body, b); err != nil {
 			return nil, bodyReadProblem(err, limit)
@@ -54,6 +57,9 @@ func readAll(body io.Reader, length, limit int64) ([]byte, error) {
 		return b, nil
 	}
 	b, err := io.ReadAll(io.LimitReader(body, limit+1))
+	if err == nil && length > int64(len(b)) {
+		err = io.ErrUnexpectedEOF
+	}
 	if err != nil {
 		return nil, bodyReadProblem(err, limit)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/triggers-api/triggers/gen"
 	"github.com/triggers-api/triggers/store"
 )
 
@@ -105,8 +106,9 @@ func (a *API) log(c echo.Context, call *call, start time.Time, err error) {
 		return
 	}
 	end := time.Now()
-	line := slog.NewRecord(end, level, "request", 0) // by hand, because a Logger looks up its caller for every line
-	line.AddAttrs(
+	attrs := make([]slog.Attr, 0, 12)
+	attrs = append(attrs,
+		slog.String("timestamp", gen.MilliTime{Time: end}.String()),
 		slog.String("requestId", call.requestID),
 		slog.String("tenantId", call.caller.TenantID),
 		slog.String("method", r.Method),
@@ -117,11 +119,14 @@ func (a *API) log(c echo.Context, call *call, start time.Time, err error) {
 		slog.String("remote", c.RealIP()),
 	)
 	if call.op != nil {
-		line.AddAttrs(slog.String("operation", call.op.id))
+		attrs = append(attrs, slog.String("operation", call.op.id))
 	}
 	if err != nil {
-		line.AddAttrs(a.errorAttrs(err, status)...)
+		attrs = append(attrs, a.errorAttrs(err, status)...)
 	}
+	// A Logger would look up its caller for every line, and give the time in a form of its own.
+	line := slog.NewRecord(time.Time{}, level, "request", 0)
+	line.AddAttrs(attrs...)
 	_ = a.cfg.Logger.Handler().Handle(r.Context(), line) // where would a failure to log be logged?
 }
 

@@ -1,7 +1,7 @@
 package limit
 
 import (
-	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -75,7 +75,7 @@ func TestBucketsSweep(t *testing.T) {
 	t.Parallel()
 	b, now := stopped(60)
 	for i := range sweepAt {
-		b.Take(t.Context(), fmt.Sprint(i), 1)
+		b.Take(t.Context(), strconv.Itoa(i), 1)
 	}
 	*now = now.Add(2 * time.Second)
 	b.Take(t.Context(), "0", 60)

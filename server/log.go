@@ -50,6 +50,9 @@ func logLevel(cfg *config) slog.Level {
 type timestamps struct{ slog.Handler }
 
 func (t timestamps) Handle(ctx context.Context, line slog.Record) error {
+	if line.Time.IsZero() {
+		return t.Handler.Handle(ctx, line)
+	}
 	at := line.Time.UTC().Format("2006-01-02T15:04:05.000Z")
 	stamped := slog.NewRecord(time.Time{}, line.Level, line.Message, line.PC)
 	stamped.AddAttrs(slog.String("timestamp", at))
@@ -57,7 +60,7 @@ func (t timestamps) Handle(ctx context.Context, line slog.Record) error {
 		stamped.AddAttrs(a)
 		return true
 	})
-	return t.Handler.Handle(ctx, stamped) //nolint:wrapcheck // a handler's error is the handler's
+	return t.Handler.Handle(ctx, stamped)
 }
 
 func (t timestamps) WithAttrs(attrs []slog.Attr) slog.Handler {

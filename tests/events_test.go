@@ -81,7 +81,7 @@ func TestCreateEvent(t *testing.T) {
 			}
 		}
 	})
-	t.Run("Names", func(t *testing.T) {
+	t.Run("Names", func(*testing.T) {
 		for _, name := range []string{"x", strings.Repeat("x", 255), strings.Repeat("é", 255), "a b", "🙂", `q\"uote`, `\u00e9`} {
 			client.Post(`{"payload":{},"source":"` + name + `","type":"` + name + `","topic":"` + name + `"}`)
 		}
@@ -142,7 +142,7 @@ func TestCreateEventRefused(t *testing.T) {
 			}
 		})
 	}
-	t.Run("Empty", func(t *testing.T) {
+	t.Run("Empty", func(*testing.T) {
 		client.Do(http.MethodPost, "/events", "", "Content-Type", "application/json").WantError(http.StatusBadRequest, "INVALID_JSON")
 	})
 	t.Run("Query", func(t *testing.T) {

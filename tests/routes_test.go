@@ -192,3 +192,17 @@ func TestCORS(t *testing.T) {
 		}
 	})
 }
+
+// Load balancers like to ask with HEAD.
+func TestHead(t *testing.T) {
+	t.Parallel()
+	client := harness.Start(t, harness.Options{}).Client(t, harness.Key)
+	for _, path := range []string{"/health", "/livez", "/inbox", "/openapi.json"} {
+		if response := client.Do(http.MethodHead, path, "").Want(http.StatusOK); len(response.Body) > 0 {
+			t.Errorf("%s: %s", path, response.Body)
+		}
+	}
+	if response := client.Do(http.MethodHead, "/events", "").Want(http.StatusMethodNotAllowed); !strings.Contains(response.Header.Get("Allow"), "POST") {
+		t.Errorf("%v", response.Header)
+	}
+}

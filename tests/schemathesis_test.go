@@ -20,7 +20,7 @@ func TestSchemathesis(t *testing.T) {
 	rules := filepath.Join(harness.Root(), "tests", "schemathesis")
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, schemathesis, "--config-file", filepath.Join(rules, "schemathesis.toml"), //nolint:gosec // our own paths
+	cmd := exec.CommandContext(ctx, schemathesis, "--config-file", filepath.Join(rules, "schemathesis.toml"),
 		"run", filepath.Join(harness.Root(), "openapi.yaml"), "--url", server.URL, "--header", "X-API-Key: "+harness.Key,
 		"--checks", "all", "--max-examples", "50", "--seed", "1", "--no-color")
 	cmd.Dir = t.TempDir()

@@ -65,8 +65,8 @@ func conforms(request *http.Request, response *http.Response, body []byte) error
 	if response.Header.Get("X-Request-ID") == "" {
 		return errors.New("no X-Request-ID")
 	}
-	if request.Method == http.MethodOptions {
-		return nil // preflight is the browser's protocol, not the contract's
+	if request.Method == http.MethodOptions || request.Method == http.MethodHead {
+		return nil // HTTP's own business, not the contract's
 	}
 	route, _, err := c.router.FindRoute(request)
 	unknown := bytes.Contains(body, []byte(`"NOT_FOUND"`)) || bytes.Contains(body, []byte(`"METHOD_NOT_ALLOWED"`))
