@@ -91,8 +91,14 @@ func TestFingerprint(t *testing.T) {
 	t.Parallel()
 	seen := map[[32]byte]store.NewEvent{}
 	for _, e := range []store.NewEvent{
-		{}, {Source: "ab", Type: "c"}, {Source: "a", Type: "bc"}, {Source: "abc"}, {Type: "abc"}, {Topic: "abc"},
-		{Payload: []byte("abc")}, {Topic: "a", Payload: []byte("bc")},
+		{},
+		{Source: "ab", Type: "c"},
+		{Source: "a", Type: "bc"},
+		{Source: "abc"},
+		{Type: "abc"},
+		{Topic: "abc"},
+		{Payload: []byte("abc")},
+		{Topic: "a", Payload: []byte("bc")},
 	} {
 		if other, ok := seen[e.Fingerprint()]; ok {
 			t.Errorf("%+v and %+v look the same", e, other)
