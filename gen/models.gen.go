@@ -154,6 +154,24 @@ func (e EventStatus) Valid() bool {
 	}
 }
 
+// Defines values for HealthStatus.
+const (
+	HealthStatusHealthy   HealthStatus = "healthy"
+	HealthStatusUnhealthy HealthStatus = "unhealthy"
+)
+
+// Valid indicates whether the value is a known member of the HealthStatus enum.
+func (e HealthStatus) Valid() bool {
+	switch e {
+	case HealthStatusHealthy:
+		return true
+	case HealthStatusUnhealthy:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthChecksStore.
 const (
 	HealthChecksStoreOk          HealthChecksStore = "ok"
@@ -169,24 +187,6 @@ func (e HealthChecksStore) Valid() bool {
 	case HealthChecksStoreStopping:
 		return true
 	case HealthChecksStoreUnavailable:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for HealthStatus.
-const (
-	HealthStatusHealthy   HealthStatus = "healthy"
-	HealthStatusUnhealthy HealthStatus = "unhealthy"
-)
-
-// Valid indicates whether the value is a known member of the HealthStatus enum.
-func (e HealthStatus) Valid() bool {
-	switch e {
-	case HealthStatusHealthy:
-		return true
-	case HealthStatusUnhealthy:
 		return true
 	default:
 		return false
@@ -210,14 +210,14 @@ func (e LivenessStatus) Valid() bool {
 
 // AcknowledgementItemResult defines model for AcknowledgementItemResult.
 type AcknowledgementItemResult struct {
-	// Error Why the event was not acknowledged, or null.
-	Error nullable.Nullable[ItemError] `json:"error"`
-
 	// ID The id as it was sent.
 	ID string `json:"id"`
 
 	// Status `acknowledged` (now or earlier), `deleted` (the event is deleted and was not acknowledged) or `not_found`.
 	Status AcknowledgementItemResultStatus `json:"status"`
+
+	// Error Why the event was not acknowledged, or null.
+	Error nullable.Nullable[ItemError] `json:"error"`
 }
 
 // AcknowledgementItemResultStatus `acknowledged` (now or earlier), `deleted` (the event is deleted and was not acknowledged) or `not_found`.
@@ -239,17 +239,17 @@ type ErrorDetail struct {
 	// Code What went wrong, for programs.
 	Code ErrorCode `json:"code"`
 
-	// EventID The event that this is about.
-	EventID *string `json:"eventId,omitempty"`
-
-	// Field The field, parameter or header that is wrong.
-	Field *string `json:"field,omitempty"`
-
 	// Message What to change, for people.
 	Message string `json:"message"`
 
 	// RequestID The same as `X-Request-ID`.
 	RequestID string `json:"requestId"`
+
+	// Field The field, parameter or header that is wrong.
+	Field *string `json:"field,omitempty"`
+
+	// EventID The event that this is about.
+	EventID *string `json:"eventId,omitempty"`
 
 	// RetryAfterSeconds The same as `Retry-After`.
 	RetryAfterSeconds *int `json:"retryAfterSeconds,omitempty"`
@@ -307,20 +307,20 @@ type Event struct {
 
 // EventBatchItemResult defines model for EventBatchItemResult.
 type EventBatchItemResult struct {
-	// Error What is wrong with the item, or null.
-	Error nullable.Nullable[ItemError] `json:"error"`
-
-	// ID The id of the stored event; null when the item was rejected.
-	//
-	// Example: evt_01K9S5Q980EZGSYJVD17502ECG
-	ID nullable.Nullable[string] `json:"id"`
-
 	// Index The item's place in the request, from 0.
 	Index int `json:"index"`
 
 	// Status `accepted` (stored now), `duplicate` (its idempotency key already made the event `id`; if that event had
 	// another body, `error.code` is `IDEMPOTENCY_KEY_REUSED`) or `rejected` (not stored; `error` says why).
 	Status EventBatchItemResultStatus `json:"status"`
+
+	// ID The id of the stored event; null when the item was rejected.
+	//
+	// Example: evt_01K9S5Q980EZGSYJVD17502ECG
+	ID nullable.Nullable[string] `json:"id"`
+
+	// Error What is wrong with the item, or null.
+	Error nullable.Nullable[ItemError] `json:"error"`
 }
 
 // EventBatchItemResultStatus `accepted` (stored now), `duplicate` (its idempotency key already made the event `id`; if that event had
@@ -403,33 +403,34 @@ type EventType = string
 
 // Health defines model for Health.
 type Health struct {
-	// Checks What was looked at, and what was found.
-	Checks struct {
-		Store HealthChecksStore `json:"store"`
-	} `json:"checks"`
 	Status HealthStatus `json:"status"`
+
+	// Version Example: 1.0.0
+	Version string `json:"version"`
 
 	// UptimeSeconds Example: 86400
 	UptimeSeconds int `json:"uptimeSeconds"`
 
-	// Version Example: 1.0.0
-	Version string `json:"version"`
+	// Checks What was looked at, and what was found.
+	Checks struct {
+		Store HealthChecksStore `json:"store"`
+	} `json:"checks"`
 }
-
-// HealthChecksStore defines model for Health.Checks.Store.
-type HealthChecksStore string
 
 // HealthStatus defines model for Health.Status.
 type HealthStatus string
 
+// HealthChecksStore defines model for Health.Checks.Store.
+type HealthChecksStore string
+
 // ItemError defines model for ItemError.
 type ItemError struct {
 	// Code What went wrong, for programs.
-	Code ErrorCode `json:"code"`
+	Code    ErrorCode `json:"code"`
+	Message string    `json:"message"`
 
 	// Field The part of the item that is wrong.
-	Field   *string `json:"field,omitempty"`
-	Message string  `json:"message"`
+	Field *string `json:"field,omitempty"`
 }
 
 // Liveness defines model for Liveness.
@@ -518,15 +519,15 @@ type Usage struct {
 	// Example: 42
 	Remaining nullable.Nullable[int] `json:"remaining"`
 
-	// ResetAt When the limit is full again, if nothing more is sent; null when there is no limit.
-	//
-	// Example: 2025-11-11T10:00:18.000Z
-	ResetAt nullable.Nullable[MilliTime] `json:"resetAt"`
-
 	// WindowSeconds The length of a window.
 	//
 	// Example: 60
 	WindowSeconds int `json:"windowSeconds"`
+
+	// ResetAt When the limit is full again, if nothing more is sent; null when there is no limit.
+	//
+	// Example: 2025-11-11T10:00:18.000Z
+	ResetAt nullable.Nullable[MilliTime] `json:"resetAt"`
 }
 
 // EventID defines model for EventID.
@@ -590,7 +591,8 @@ type UnsupportedMediaType = Error
 type CreateEventParams struct {
 	// IdempotencyKey Makes a retry safe (IETF draft-ietf-httpapi-idempotency-key-header-07): the first answer comes back with
 	// `Idempotency-Replayed: true`. With another body the answer is 422. The key is 1 to 255 characters of
-	// printable ASCII, as a quoted string or bare. Not together with `X-Idempotency-Key`.
+	// printable ASCII, as a quoted string or bare, such as `"8e03978e-40d5-43e8-bc93-6894a57f9324"`. Not together
+	// with `X-Idempotency-Key`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// XIdempotencyKey Makes a retry safe: it is refused with 409, and `error.eventId` is the event that the key already made. 1 to
@@ -606,20 +608,20 @@ type ListInboxParams struct {
 	// Limit How many events a page holds at most.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Since Only events created at or after this time (RFC 3339). In a URL, write `+` as `%2B`.
+	// Since Only events created at or after this time (RFC 3339, such as `2025-11-11T00:00:00Z`). In a URL, write `+` as `%2B`.
 	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
 
 	// Until Only events created before this time (RFC 3339).
 	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
 
 	// Topic Only events with exactly this topic.
-	Topic *EventTopic `form:"topic,omitempty" json:"topic,omitempty"`
+	Topic *string `form:"topic,omitempty" json:"topic,omitempty"`
 
 	// Type Only events with exactly this type.
-	Type *EventType `form:"type,omitempty" json:"type,omitempty"`
+	Type *string `form:"type,omitempty" json:"type,omitempty"`
 
 	// Source Only events with exactly this source.
-	Source *EventSource `form:"source,omitempty" json:"source,omitempty"`
+	Source *string `form:"source,omitempty" json:"source,omitempty"`
 
 	// Status Which events to list.
 	Status *EventStatus `form:"status,omitempty" json:"status,omitempty"`
