@@ -143,7 +143,7 @@ func (c *client) fetch(ctx context.Context, method, path string, body []byte) ([
 	if err != nil {
 		return nil, err
 	}
-	defer response.Body.Close() //nolint:errcheck // read to the end below
+	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", method, path, err)

@@ -38,13 +38,13 @@ func startProcess(ctx context.Context, name, dir string, env []string, path stri
 	if err != nil {
 		return nil, err
 	}
-	defer stdout.Close() //nolint:errcheck // the child has its own
+	defer stdout.Close()
 
 	stderr, err := os.Create(filepath.Join(dir, "stderr"))
 	if err != nil {
 		return nil, err
 	}
-	defer stderr.Close() //nolint:errcheck // the child has its own
+	defer stderr.Close()
 
 	ctx, end := context.WithCancel(ctx)
 	p := &process{name: name, dir: dir, end: end, done: make(chan struct{})}

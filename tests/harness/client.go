@@ -88,7 +88,7 @@ func (c *Client) Send(request *http.Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer response.Body.Close() //nolint:errcheck // read to the end
+	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
 	if err != nil {
 		return nil, err
