@@ -87,7 +87,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.echo.ServeHTTP(w, r)
 }
 
-// Stop makes readiness fail, so that no new requests are sent here. Requests that come all the same are answered.
+// Stop makes readiness fail and closes connections after their next answer, so that clients go elsewhere. Requests that
+// come all the same are answered.
 func (a *API) Stop() { a.stopping.Store(true) }
 
 // guard does what the contract asks for before an operation's handler runs: who is it, may they, is the request sound.

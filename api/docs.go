@@ -16,7 +16,7 @@ import (
 // docs is Swagger UI with all its files built in.
 var docs = v5emb.NewHandlerWithConfig(swgui.Config{
 	Title:       "Triggers API",
-	SwaggerJSON: "/openapi.json",
+	SwaggerJSON: "/openapi.yaml", // which has its fields and examples in the order they were written
 	BasePath:    "/docs",
 	SettingsUI: map[string]string{
 		"persistAuthorization":   "true",

@@ -45,6 +45,9 @@ func (a *API) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		call := &call{requestID: requestID(r), header: c.Response().Header()}
 		call.header[canonicalRequestID] = []string{call.requestID}
 
+		if a.stopping.Load() {
+			call.header.Set(echo.HeaderConnection, "close")
+		}
 		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), callKey{}, call), a.cfg.RequestTimeout)
 		defer cancel()
 		c.SetRequest(r.WithContext(ctx))

@@ -42,6 +42,7 @@ type config struct {
 	rateLimitPerMinute int
 	idempotencyTTLMin  int
 	retentionDays      int
+	shutdownDelaySec   int
 }
 
 func (c *config) production() bool { return c.appEnv == "production" }
@@ -67,6 +68,7 @@ func configure(env map[string]string, args []string, out io.Writer) (*config, er
 	s.number(&cfg.rateLimitPerMinute, "RATE_LIMIT_PER_MINUTE", 60, 0, 1_000_000_000, "requests that one key may make in a minute; 0 for no limit")
 	s.number(&cfg.idempotencyTTLMin, "IDEMPOTENCY_TTL_MIN", 60, 1, 30*24*60, "how long an idempotency key is remembered, in minutes")
 	s.number(&cfg.retentionDays, "RETENTION_DAYS", 90, 0, 36_500, "how long events are kept, in days, whatever their status; 0 keeps them")
+	s.number(&cfg.shutdownDelaySec, "SHUTDOWN_DELAY_SEC", 0, 0, 300, "how long to go on answering after SIGTERM with /readyz at 503, in seconds, so that load balancers notice first")
 	if err := s.read(env, args); err != nil {
 		return nil, err
 	}
@@ -98,6 +100,10 @@ func (c *config) idempotencyTTL() time.Duration {
 
 func (c *config) retention() time.Duration {
 	return time.Duration(c.retentionDays) * 24 * time.Hour
+}
+
+func (c *config) shutdownDelay() time.Duration {
+	return time.Duration(c.shutdownDelaySec) * time.Second
 }
 
 // baseURL is where people reach a server that listens on the given address.

@@ -153,6 +153,7 @@ type sending struct {
 
 // step sends one request. It returns false when the server is gone.
 func (l *load) step(t *testing.T, client *harness.Client) bool {
+	t.Helper()
 	if len(l.repeated) > 0 {
 		s := l.repeated[0]
 		l.repeated = l.repeated[1:]
@@ -190,6 +191,7 @@ func (l *load) compose(events int) *sending {
 
 // send sends a request, for the first time or again.
 func (l *load) send(t *testing.T, client *harness.Client, s *sending) bool {
+	t.Helper()
 	bodies := make([]string, len(s.events))
 	for i, e := range s.events {
 		bodies[i] = fmt.Sprintf(`{"type":"%s","payload":%s}`, e.name, e.payload)
@@ -218,6 +220,7 @@ func (l *load) send(t *testing.T, client *harness.Client, s *sending) bool {
 
 // receive takes in the ids of events. Those of a request that is repeated have to be as before.
 func (l *load) receive(t *testing.T, s *sending, response *harness.Response) {
+	t.Helper()
 	again := s.events[0].id != ""
 	for i, e := range s.events {
 		id, duplicate := response.Text("id"), response.Header.Get("Idempotency-Replayed") == "true"
@@ -246,6 +249,7 @@ func (l *load) keep(s *sending) {
 }
 
 func (l *load) acknowledge(t *testing.T, client *harness.Client, e *sent) bool {
+	t.Helper()
 	response, err := client.Try(http.MethodPost, "/inbox/"+e.id+"/ack", "")
 	deleted := e.status[0] == "deleted"
 	switch {
@@ -264,6 +268,7 @@ func (l *load) acknowledge(t *testing.T, client *harness.Client, e *sent) bool {
 }
 
 func (l *load) delete(t *testing.T, client *harness.Client, e *sent) bool {
+	t.Helper()
 	response, err := client.Try(http.MethodDelete, "/inbox/"+e.id, "")
 	if err != nil {
 		e.status = append(e.status, "deleted")

@@ -7,10 +7,12 @@ import (
 )
 
 const (
-	// checkpointBytes is how much the log grows before it is folded into the database file.
-	checkpointBytes = 16 << 20
+	// checkpointPages is how much the log grows before it is folded into the database file: 16 MiB.
+	checkpointPages = 4096
 	// checkpointTimeout bounds one checkpoint.
 	checkpointTimeout = 30 * time.Second
+	// checkpointPause keeps checkpoints apart while a long reader holds on to the log and they can do little.
+	checkpointPause = 100 * time.Millisecond
 )
 
 // checkpointer folds the write-ahead log into the database file beside the writer, so that no commit waits for it. Most
@@ -18,7 +20,6 @@ const (
 // meanwhile, between two commits, which lets SQLite begin the log anew instead of growing it for ever.
 type checkpointer struct {
 	path    string
-	pending int           // bytes in the log since the last checkpoint; only the writer touches it
 	due     chan struct{} // holds a token while a checkpoint is wanted
 	rest    atomic.Bool   // the writer is to copy what is left
 	cancel  context.CancelFunc
@@ -43,6 +44,10 @@ func (c *checkpointer) run(ctx context.Context) {
 			if c.copyLog(ctx) == nil {
 				c.rest.Store(true)
 			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(checkpointPause):
+			}
 		}
 	}
 }
@@ -59,15 +64,14 @@ func (c *checkpointer) copyLog(ctx context.Context) error {
 	return err
 }
 
-// committed is called by the writer after each commit with the bytes it added to the log, roughly.
-func (c *checkpointer) committed(s *session, bytes int) {
+// committed is called by the writer after each commit.
+func (c *checkpointer) committed(s *session) {
 	if c.rest.CompareAndSwap(true, false) {
 		_, _ = s.checkpoint.Exec() // as above
 	}
-	if c.pending += bytes; c.pending < checkpointBytes {
+	if pages, err := s.logged(); err != nil || pages < checkpointPages {
 		return
 	}
-	c.pending = 0
 	select {
 	case c.due <- struct{}{}:
 	default: // one is wanted already

@@ -97,23 +97,41 @@ func TestForeignWriter(t *testing.T) {
 	}
 }
 
-// However much is written without a pause, the log is folded in and begun anew.
+// However much is written without a pause, and in however small steps, the log is folded in and begun anew.
 func TestLogStaysBounded(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "events.db")
-	s := open(t, path)
-	const written, most = 300 << 20, 100 << 20
-	large := store.NewEvent{Payload: json.RawMessage(`{"x":"` + strings.Repeat("x", 1<<20) + `"}`)}
-	for range written / len(large.Payload) {
-		if _, err := s.Append(t.Context(), "a", []store.NewEvent{large}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	info, err := os.Stat(path + "-wal")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if info.Size() > most {
-		t.Errorf("the log has %d MiB after %d MiB were written", info.Size()>>20, written>>20)
+	const most = 100 << 20
+	for name, c := range map[string]struct {
+		events, bytes int
+		delete        bool
+	}{
+		"Large":  {events: 300, bytes: 1 << 20},
+		"Small":  {events: 15_000, bytes: 10},
+		"Erased": {events: 200, bytes: 1 << 20, delete: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "events.db")
+			s := open(t, path)
+			event := store.NewEvent{Payload: json.RawMessage(`{"x":"` + strings.Repeat("x", c.bytes) + `"}`)}
+			for range c.events {
+				receipts, err := s.Append(t.Context(), "a", []store.NewEvent{event})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if c.delete {
+					if _, err := s.Delete(t.Context(), "a", []store.EventID{receipts[0].ID}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			info, err := os.Stat(path + "-wal")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.Size() > most {
+				t.Errorf("the log has grown to %d MiB", info.Size()>>20)
+			}
+		})
 	}
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -14,12 +15,7 @@ var migrations embed.FS
 
 // migrate brings the schema up to date. A file that is up to date is not written. It fails on a schema that is newer
 // than this program.
-func migrate(ctx context.Context, path string) error {
-	db, err := open(path, 1, writing...)
-	if err != nil {
-		return err
-	}
-	defer db.Close() //nolint:errcheck // nothing is pending
+func migrate(ctx context.Context, db *sql.DB) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return fmt.Errorf("sqlite: %w", err)

@@ -69,6 +69,5 @@ func (s *session) purge(bound store.EventID) (more bool, err error) {
 		return false, err
 	}
 	_, err = s.purgeEvents.Exec(last)
-	s.written += n*rowOverhead + size
 	return more || n == purgeRows, err
 }

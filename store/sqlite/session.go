@@ -12,8 +12,7 @@ import (
 
 // session is the writer's connection with its prepared statements.
 type session struct {
-	ids     *store.IDSource
-	written int // bytes that the open transaction adds to the log, roughly
+	ids *store.IDSource
 
 	db    *sql.DB
 	conn  *sql.Conn
@@ -24,7 +23,7 @@ type session struct {
 	findKey, insertKey, dropKey          *sql.Stmt
 	acknowledge, erase, status           *sql.Stmt
 	oldestEvents, purgeEvents, purgeKeys *sql.Stmt
-	heartbeat, checkpoint                *sql.Stmt
+	heartbeat, checkpoint, logState      *sql.Stmt
 }
 
 func openSession(path string, ids *store.IDSource) (_ *session, err error) {
@@ -65,6 +64,7 @@ func openSession(path string, ids *store.IDSource) (_ *session, err error) {
 		{&s.heartbeat, `INSERT INTO heartbeat (id, checked_at) VALUES (1, ?)
 			ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at`},
 		{&s.checkpoint, `PRAGMA wal_checkpoint(PASSIVE)`},
+		{&s.logState, `PRAGMA wal_checkpoint(NOOP)`},
 	} {
 		if *p.stmt, err = s.conn.PrepareContext(ctx, p.sql); err != nil {
 			return nil, err
@@ -74,11 +74,11 @@ func openSession(path string, ids *store.IDSource) (_ *session, err error) {
 	return s, nil
 }
 
-// takeWritten returns how much the transaction added to the log and starts counting anew.
-func (s *session) takeWritten() int {
-	n := s.written
-	s.written = 0
-	return n
+// logged returns how many pages the log holds that are not folded into the database file yet.
+func (s *session) logged() (pages int, err error) {
+	var busy, all, folded int
+	err = s.logState.QueryRow().Scan(&busy, &all, &folded)
+	return all - folded, err
 }
 
 // close gives up the connection with everything on it; an open transaction is rolled back.

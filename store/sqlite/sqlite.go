@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -53,8 +54,18 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	if s.lock, err = lockFile(ctx, opts.Path+".lock"); err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, opts.Path); err != nil {
+	if err := thaw(opts.Path + "-shm"); err != nil {
 		return nil, err
+	}
+	// Open until the reader is connected: the connection that makes the log and its index is the only one sure to be
+	// able to write them, because they get the mode of the database, which may be read-only for now.
+	first, err := open(opts.Path, 1, writing...)
+	if err != nil {
+		return nil, err
+	}
+	defer first.Close() //nolint:errcheck // nothing is pending
+	if err := migrate(ctx, first); err != nil {
+		return nil, fmt.Errorf("%w (%s)", err, opts.Path)
 	}
 	if s.reader, err = openReader(opts.Path, max(4, 2*runtime.GOMAXPROCS(0))); err != nil {
 		return nil, err
@@ -81,6 +92,22 @@ func lockFile(ctx context.Context, path string) (*flock.Flock, error) {
 		return nil, fmt.Errorf("sqlite: another server is using the database (%s is locked)", path)
 	}
 	return lock, nil
+}
+
+// thaw makes the index of the log writable again. A server that ran while the database was read-only leaves it
+// read-only, and with it SQLite would never write again, though the database may be writable by now.
+func thaw(index string) error {
+	info, err := os.Stat(index)
+	if errors.Is(err, fs.ErrNotExist) || (err == nil && info.Mode().Perm()&0o200 != 0) {
+		return nil
+	}
+	if err == nil {
+		err = os.Chmod(index, info.Mode().Perm()|0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("sqlite: %w", err)
+	}
+	return nil
 }
 
 // Check writes the heartbeat row.

@@ -172,7 +172,7 @@ func (w *writer) transact(ops ...*operation) (err error) {
 	if _, err := w.session.commit.Exec(); err != nil {
 		return err
 	}
-	w.checkpoint.committed(w.session, w.session.takeWritten())
+	w.checkpoint.committed(w.session)
 	return nil
 }
 
