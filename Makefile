@@ -32,7 +32,7 @@ build: ## Build bin/triggers
 test: ## Install what the tests need and run all of them, with the race detector and coverage
 	rm -rf $(COVERAGE)
 	mkdir -p $(COVERAGE)/unit $(COVERAGE)/binary
-	GOCOVERDIR=$(COVERAGE)/binary $(GO) test -race -count=1 -timeout 20m -cover -coverpkg=./... ./... \
+	SERVER_COVERDIR=$(COVERAGE)/binary $(GO) test -race -count=1 -timeout 20m -cover -coverpkg=./... ./... \
 		-args -test.gocoverdir=$(COVERAGE)/unit
 	@$(MAKE) --no-print-directory coverage
 

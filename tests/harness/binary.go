@@ -30,7 +30,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	if raceEnabled {
 		args = append(args, "-race")
 	}
-	if os.Getenv("GOCOVERDIR") != "" {
+	if os.Getenv("SERVER_COVERDIR") != "" {
 		args = append(args, "-cover", "-coverpkg=github.com/triggers-api/triggers/...")
 	}
 	cmd := exec.Command("go", append(args, "./server")...)
@@ -42,7 +42,7 @@ var binary = sync.OnceValues(func() (string, error) {
 })
 
 // Binary builds the server once per test binary, with the race detector if the tests have it and counting coverage if
-// GOCOVERDIR says where to.
+// SERVER_COVERDIR says where to (go test keeps GOCOVERDIR for itself).
 func Binary(t *testing.T) string {
 	t.Helper()
 	path, err := binary()

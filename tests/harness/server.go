@@ -80,7 +80,7 @@ func Launch(t *testing.T, opts Options) *Server {
 	s.cmd.Dir = s.Dir
 	s.cmd.SysProcAttr = opts.Attr
 	s.cmd.Env = append([]string{
-		"PATH=" + os.Getenv("PATH"), "GOCOVERDIR=" + os.Getenv("GOCOVERDIR"), "HOME=" + os.Getenv("HOME"),
+		"PATH=" + os.Getenv("PATH"), "GOCOVERDIR=" + os.Getenv("SERVER_COVERDIR"), "HOME=" + os.Getenv("HOME"),
 		"PORT=0", "RATE_LIMIT_PER_MINUTE=0", "DISABLED_TENANTS=tenant_c",
 		"API_KEYS=" + Key + "=tenant_a," + SecondKey + "=tenant_a," + OtherKey + "=tenant_b," + DisabledKey + "=tenant_c",
 	}, opts.Env...)
