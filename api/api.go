@@ -98,24 +98,35 @@ func (a *API) guard(op *operation) echo.MiddlewareFunc {
 			call := callOf(c.Request().Context())
 			call.op = op
 			for _, value := range c.ParamValues() {
-				if strings.Contains(value, "/") {
+				if value == "" || strings.Contains(value, "/") {
 					return echo.ErrNotFound // Echo's last parameter swallows the rest of the path
 				}
 			}
-			if !op.public {
-				if err := a.authenticate(c, call); err != nil {
-					return err
-				}
-				if err := a.draw(c.Request().Context(), call, op.cost()); err != nil {
-					return err
-				}
+			if op.public {
+				return op.answer(c, next)
 			}
-			if err := op.checkParameters(c); err != nil {
+			if err := a.authenticate(c, call); err != nil {
 				return err
 			}
-			return next(c)
+			ctx := c.Request().Context()
+			if err := a.draw(ctx, call, op.cost()); err != nil {
+				return err
+			}
+			err := op.answer(c, next)
+			if err != nil {
+				a.settle(ctx, call)
+			}
+			return err
 		}
 	}
+}
+
+// answer hands a sound request to its handler.
+func (op *operation) answer(c echo.Context, handler echo.HandlerFunc) error {
+	if err := op.checkParameters(c); err != nil {
+		return err
+	}
+	return handler(c)
 }
 
 var (
@@ -144,6 +155,7 @@ type call struct {
 	header    http.Header // of the answer
 	op        *operation  // nil for a route that is not in the contract
 	caller    Caller
+	charged   bool             // the rate limit has counted or refused this request
 	rejected  map[int]*problem // items of a batch that are not as the contract says, by index
 }
 

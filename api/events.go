@@ -59,7 +59,7 @@ const keyReusedMessage = "This idempotency key was used before with another body
 // CreateEventBatch implements gen.StrictServerInterface.
 func (a *API) CreateEventBatch(ctx context.Context, r gen.CreateEventBatchRequestObject) (gen.CreateEventBatchResponseObject, error) {
 	call := callOf(ctx)
-	if err := a.drawBatch(ctx, call, len(r.Body.Events)); err != nil {
+	if err := a.draw(ctx, call, len(r.Body.Events)); err != nil {
 		return nil, err
 	}
 	results := make([]gen.EventBatchItemResult, len(r.Body.Events))

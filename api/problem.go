@@ -46,7 +46,7 @@ func (p *problem) because(err error) *problem {
 
 // invalid is a request that is not as the contract says.
 func invalid(field, message string) *problem {
-	return &problem{status: http.StatusBadRequest, code: gen.INVALIDREQUEST, message: message, field: field}
+	return &problem{status: http.StatusBadRequest, code: gen.INVALIDREQUEST, message: message, field: clip(field)}
 }
 
 func eventNotFound() *problem {

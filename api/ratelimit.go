@@ -12,38 +12,42 @@ import (
 	"github.com/triggers-api/triggers/limit"
 )
 
-// draw takes n requests from the caller's limit and tells in headers what is left. With n = 0 it only tells.
+// draw takes n requests from the caller's limit and tells in headers what is left. With n = 0 it only tells, but refuses a
+// caller who could make no request at all.
 func (a *API) draw(ctx context.Context, call *call, n int) error {
 	var d limit.Decision
 	if n == 0 {
 		d = a.cfg.Limiter.Peek(ctx, call.caller.KeyID)
+		d.Allowed = !call.op.limited || d.Limit == 0 || d.Remaining > 0
+		d.RetryAfter = limit.Window / time.Duration(max(1, d.Limit))
 	} else {
 		d = a.cfg.Limiter.Take(ctx, call.caller.KeyID, n)
+		call.charged = n <= d.Limit || d.Allowed
 	}
 	limitHeaders(call.header, d)
-	if d.Allowed {
+	switch {
+	case d.Allowed:
 		return nil
+	case n > d.Limit:
+		return &problem{
+			status: http.StatusBadRequest, code: gen.BATCHTOOLARGE, field: "events",
+			message: fmt.Sprintf("A batch of %d events costs %d requests, and this API key may make %d a minute. "+
+				"Send at most %d events at once.", n, n, d.Limit, d.Limit),
+		}
 	}
 	wait := max(1, seconds(d.RetryAfter))
 	return &problem{
 		status: http.StatusTooManyRequests, code: gen.RATELIMITED, retryAfter: wait,
-		message: fmt.Sprintf("The rate limit of this API key is used up. Try again in %d seconds.", wait),
+		message: fmt.Sprintf("The rate limit of this API key is used up. Try again in %d s.", wait),
 	}
 }
 
-// drawBatch takes what a batch of n events costs beyond the one request that was drawn for it when it came.
-func (a *API) drawBatch(ctx context.Context, call *call, n int) error {
-	if n < 2 {
-		return nil
+// settle draws one request for a batch that was refused before its events were counted, so that refusals are not free.
+// Being refused by the limit itself is: a client that waits as long as it was told has to get through.
+func (a *API) settle(ctx context.Context, call *call) {
+	if call.op.limited && !call.charged {
+		limitHeaders(call.header, a.cfg.Limiter.Take(ctx, call.caller.KeyID, 1))
 	}
-	if quota := a.cfg.Limiter.Peek(ctx, call.caller.KeyID).Limit; quota > 0 && n > quota {
-		return &problem{
-			status: http.StatusBadRequest, code: gen.BATCHTOOLARGE, field: "events",
-			message: fmt.Sprintf("A batch of %d events costs %d requests, and this API key may make %d a minute. "+
-				"Send at most %d events at once.", n, n, quota, quota),
-		}
-	}
-	return a.draw(ctx, call, n-1)
 }
 
 // limitHeaders writes draft-ietf-httpapi-ratelimit-headers and the older X-RateLimit-* beside it.

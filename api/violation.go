@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -96,11 +97,17 @@ func article(kind string) string {
 	}
 }
 
-// quote shows a name that the client sent, cut to a sane length.
-func quote(name string) string {
+// quote shows a name that the client sent.
+func quote(name string) string { return strconv.Quote(clip(name)) }
+
+// clip cuts a name that the client sent to a sane length.
+func clip(name string) string {
 	const most = 64
-	if runes := []rune(name); len(runes) > most {
-		name = string(runes[:most]) + "…"
+	n := 0
+	for i := range name {
+		if n++; n > most {
+			return name[:i] + "…"
+		}
 	}
-	return fmt.Sprintf("%q", name)
+	return name
 }

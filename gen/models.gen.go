@@ -590,7 +590,7 @@ type UnsupportedMediaType = Error
 // CreateEventParams defines parameters for CreateEvent.
 type CreateEventParams struct {
 	// IdempotencyKey Makes a retry safe (IETF draft-ietf-httpapi-idempotency-key-header-07): the first answer comes back with
-	// `Idempotency-Replayed: true`. With another body the answer is 422. The key is 1 to 255 characters of
+	// `Idempotency-Replayed: true`. With another body (other names, or a payload of other bytes) the answer is 422. The key is 1 to 255 characters of
 	// printable ASCII, as a quoted string or bare, such as `"8e03978e-40d5-43e8-bc93-6894a57f9324"`. Not together
 	// with `X-Idempotency-Key`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`

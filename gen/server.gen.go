@@ -380,21 +380,21 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
-	router.POST(options.BaseURL+"/events", wrapper.CreateEvent, options.OperationMiddlewares["createEvent"]...)
-	router.POST(options.BaseURL+"/events/batch", wrapper.CreateEventBatch, options.OperationMiddlewares["createEventBatch"]...)
-	router.GET(options.BaseURL+"/events/:id", wrapper.GetEvent, options.OperationMiddlewares["getEvent"]...)
-	router.GET(options.BaseURL+"/inbox", wrapper.ListInbox, options.OperationMiddlewares["listInbox"]...)
-	router.POST(options.BaseURL+"/inbox/ack", wrapper.AcknowledgeEvents, options.OperationMiddlewares["acknowledgeEvents"]...)
-	router.POST(options.BaseURL+"/inbox/:id/ack", wrapper.AcknowledgeEvent, options.OperationMiddlewares["acknowledgeEvent"]...)
-	router.DELETE(options.BaseURL+"/inbox/:id", wrapper.DeleteEvent, options.OperationMiddlewares["deleteEvent"]...)
-	router.GET(options.BaseURL+"/usage", wrapper.GetUsage, options.OperationMiddlewares["getUsage"]...)
-	router.GET(options.BaseURL+"/livez", wrapper.GetLiveness, options.OperationMiddlewares["getLiveness"]...)
-	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["getReadiness"]...)
-	router.GET(options.BaseURL+"/health", wrapper.GetHealth, options.OperationMiddlewares["getHealth"]...)
 	router.GET(options.BaseURL+"/", wrapper.GetRoot, options.OperationMiddlewares["getRoot"]...)
 	router.GET(options.BaseURL+"/docs", wrapper.GetDocs, options.OperationMiddlewares["getDocs"]...)
-	router.GET(options.BaseURL+"/openapi.yaml", wrapper.GetContractYAML, options.OperationMiddlewares["getContractYAML"]...)
+	router.POST(options.BaseURL+"/events", wrapper.CreateEvent, options.OperationMiddlewares["createEvent"]...)
+	router.GET(options.BaseURL+"/events/:id", wrapper.GetEvent, options.OperationMiddlewares["getEvent"]...)
+	router.POST(options.BaseURL+"/events/batch", wrapper.CreateEventBatch, options.OperationMiddlewares["createEventBatch"]...)
+	router.GET(options.BaseURL+"/health", wrapper.GetHealth, options.OperationMiddlewares["getHealth"]...)
+	router.GET(options.BaseURL+"/inbox", wrapper.ListInbox, options.OperationMiddlewares["listInbox"]...)
+	router.DELETE(options.BaseURL+"/inbox/:id", wrapper.DeleteEvent, options.OperationMiddlewares["deleteEvent"]...)
+	router.POST(options.BaseURL+"/inbox/:id/ack", wrapper.AcknowledgeEvent, options.OperationMiddlewares["acknowledgeEvent"]...)
+	router.POST(options.BaseURL+"/inbox/ack", wrapper.AcknowledgeEvents, options.OperationMiddlewares["acknowledgeEvents"]...)
+	router.GET(options.BaseURL+"/livez", wrapper.GetLiveness, options.OperationMiddlewares["getLiveness"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.GetContractJSON, options.OperationMiddlewares["getContractJSON"]...)
+	router.GET(options.BaseURL+"/openapi.yaml", wrapper.GetContractYAML, options.OperationMiddlewares["getContractYAML"]...)
+	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["getReadiness"]...)
+	router.GET(options.BaseURL+"/usage", wrapper.GetUsage, options.OperationMiddlewares["getUsage"]...)
 
 }
 

@@ -120,7 +120,7 @@ func origin(s string) error {
 		return nil
 	}
 	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || s != u.Scheme+"://"+u.Host {
+	if err != nil || u.Host == "" || strings.Contains(s, "*") || (u.Scheme != "http" && u.Scheme != "https") || s != u.Scheme+"://"+u.Host {
 		return errors.New("must be an origin such as https://app.example.com, without a path")
 	}
 	return nil

@@ -86,6 +86,10 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 	greet(stderr, cfg, listener.Addr())
 	log.Info("listening", "address", listener.Addr().String(), "version", version, "storage", cfg.storageBackend)
 
+	if _, ok := cfg.apiKeys[developmentKey]; ok && !loopback(listener.Addr()) {
+		log.Warn("the development key is known to everybody, and this address is not only this machine's")
+	}
+
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)
@@ -119,6 +123,11 @@ func tune(getenv func(string) string) {
 	if getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
+}
+
+func loopback(address net.Addr) bool {
+	listening, err := netip.ParseAddrPort(address.String())
+	return err == nil && listening.Addr().IsLoopback()
 }
 
 // greet tells a person at a terminal where to go next.

@@ -55,7 +55,7 @@ func TestOrigin(t *testing.T) {
 	for text, ok := range map[string]bool{
 		"*": true, "http://localhost:3000": true, "https://app.example.com": true,
 		"app.example.com": false, "https://app.example.com/": false, "https://app.example.com/x": false, "ftp://x": false,
-		"https://": false, "https://user@x": false, "https://*.example.com?": false,
+		"https://": false, "https://user@x": false, "https://*.example.com": false,
 	} {
 		if err := origin(text); (err == nil) != ok {
 			t.Errorf("%s: %v", text, err)

@@ -36,8 +36,9 @@ type Events interface {
 	// Acknowledging again changes nothing and is no error; a deleted event answers ErrDeleted.
 	Acknowledge(ctx context.Context, tenantID string, ids []EventID) ([]Transition, error)
 
-	// Delete leaves tombstones (id, times, status, names) and erases payloads and idempotency keys for good, all in one
-	// commit, and answers one transition for each id, in order. Deleting again changes nothing and is no error.
+	// Delete leaves tombstones (id, times, status, names) and erases payloads for good, all in one commit, and answers one
+	// transition for each id, in order. The event no longer shows its idempotency key, which is still remembered for its
+	// time. Deleting again changes nothing and is no error.
 	Delete(ctx context.Context, tenantID string, ids []EventID) ([]Transition, error)
 }
 

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -124,6 +125,28 @@ func TestRateLimit(t *testing.T) {
 		if n := len(client.Inbox("limit", "100").Events); n != 7 {
 			t.Errorf("%d events stored, want 7", n)
 		}
+	})
+	t.Run("BatchGetsThrough", func(t *testing.T) {
+		// However often it was refused: a refusal by the limit costs nothing.
+		client := harness.Start(t, harness.Options{Env: []string{"RATE_LIMIT_PER_MINUTE=600"}}).Client(t, harness.Key)
+		batch := `{"events":[` + repeat(`{"payload":{}}`, 100) + `]}`
+		for range 6 {
+			client.Do(http.MethodPost, "/events/batch", batch)
+		}
+		client.Do(http.MethodPost, "/events/batch", batch).WantError(http.StatusTooManyRequests, "RATE_LIMITED")
+		harness.Eventually(t, 60*time.Second, "the batch to get through", func() error {
+			if response := client.Do(http.MethodPost, "/events/batch", batch); response.Status != http.StatusOK {
+				return fmt.Errorf("%d", response.Status)
+			}
+			return nil
+		})
+	})
+	t.Run("BadBatchCosts", func(t *testing.T) {
+		client := harness.Start(t, harness.Options{Env: []string{"RATE_LIMIT_PER_MINUTE=5"}}).Client(t, harness.Key)
+		for range 5 {
+			client.Do(http.MethodPost, "/events/batch", `{"events":[]}`).WantError(http.StatusBadRequest, "INVALID_REQUEST")
+		}
+		client.Do(http.MethodPost, "/events/batch", `{"events":[]}`).WantError(http.StatusTooManyRequests, "RATE_LIMITED")
 	})
 	t.Run("BatchBeyondLimit", func(t *testing.T) {
 		client := server.Client(t, harness.SecondKey)

@@ -2,6 +2,9 @@ package sqlite
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -13,6 +16,10 @@ const (
 	checkpointTimeout = 30 * time.Second
 	// checkpointPause keeps checkpoints apart while a long reader holds on to the log and they can do little.
 	checkpointPause = 100 * time.Millisecond
+	// eraseEvery is how often the log is emptied if it may hold erased payloads.
+	eraseEvery = 5 * time.Second
+	// eraseWait is how long emptying the log may hold up the writer while readers look at it.
+	eraseWait = 20 * time.Millisecond
 )
 
 // checkpointer folds the write-ahead log into the database file beside the writer, so that no commit waits for it. Most
@@ -22,6 +29,7 @@ type checkpointer struct {
 	path    string
 	due     chan struct{} // holds a token while a checkpoint is wanted
 	rest    atomic.Bool   // the writer is to copy what is left
+	erased  atomic.Bool   // the log may hold erased payloads
 	cancel  context.CancelFunc
 	stopped chan struct{}
 }
@@ -35,10 +43,16 @@ func newCheckpointer(path string) *checkpointer {
 
 func (c *checkpointer) run(ctx context.Context) {
 	defer close(c.stopped)
+	erase := time.NewTicker(eraseEvery)
+	defer erase.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-erase.C:
+			if c.erased.Swap(false) && c.emptyLog(ctx) != nil {
+				c.erased.Store(true)
+			}
 		case <-c.due:
 			// Failing is harmless: the log stays, and the next checkpoint copies it.
 			if c.copyLog(ctx) == nil {
@@ -64,8 +78,33 @@ func (c *checkpointer) copyLog(ctx context.Context) error {
 	return err
 }
 
+// emptyLog folds all of the log in and cuts the file, so that nothing that was erased from the database survives in it.
+func (c *checkpointer) emptyLog(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkpointTimeout)
+	defer cancel()
+	db, err := open(c.path, 1, append(slices.Clone(writing), fmt.Sprintf("busy_timeout(%d)", eraseWait.Milliseconds()))...)
+	if err != nil {
+		return err
+	}
+	defer db.Close() //nolint:errcheck // nothing is pending
+	var busy, pages, folded int
+	if err := db.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &pages, &folded); err != nil {
+		return err
+	}
+	if busy != 0 {
+		return errLogInUse
+	}
+	return nil
+}
+
+var errLogInUse = errors.New("readers or the writer are using the log")
+
 // committed is called by the writer after each commit.
 func (c *checkpointer) committed(s *session) {
+	if s.erased {
+		s.erased = false
+		c.erased.Store(true)
+	}
 	if c.rest.CompareAndSwap(true, false) {
 		_, _ = s.checkpoint.Exec() // as above
 	}

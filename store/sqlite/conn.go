@@ -16,6 +16,8 @@ func open(path string, n int, pragmas ...string) (*sql.DB, error) {
 		"busy_timeout(2000)",
 		"cache_size(-16384)",
 	}, pragmas...)}
+	// Only Open makes the file: one that was taken away is not to be replaced by an empty one.
+	query.Set("mode", "rw")
 	db, err := sql.Open("sqlite", "file:"+path+"?"+query.Encode())
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)

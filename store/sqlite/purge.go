@@ -17,7 +17,7 @@ const (
 func (s *Store) Purge(ctx context.Context, createdBefore time.Time) (bool, error) {
 	var more bool // the writer may still set it after ctx ended, so it is read only when all went well
 	err := s.writer.do(ctx, purgeRows, func(tx *session) error {
-		keys, err := tx.purgeKeys.Exec(purgeRows, time.Now().UnixMilli())
+		keys, err := tx.purgeKeys.Exec(time.Now().UnixMilli(), purgeRows)
 		if err != nil {
 			return err
 		}
@@ -69,5 +69,6 @@ func (s *session) purge(bound store.EventID) (more bool, err error) {
 		return false, err
 	}
 	_, err = s.purgeEvents.Exec(last)
+	s.erased = true
 	return more || n == purgeRows, err
 }

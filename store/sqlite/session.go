@@ -12,7 +12,8 @@ import (
 
 // session is the writer's connection with its prepared statements.
 type session struct {
-	ids *store.IDSource
+	ids    *store.IDSource
+	erased bool // whether the log may still hold payloads that were erased
 
 	db    *sql.DB
 	conn  *sql.Conn
@@ -60,7 +61,7 @@ func openSession(path string, ids *store.IDSource) (_ *session, err error) {
 		{&s.oldestEvents, `SELECT seq, id, coalesce(length(payload), 0) FROM events ORDER BY seq LIMIT ?`},
 		{&s.purgeEvents, `DELETE FROM events WHERE seq <= ?`},
 		{&s.purgeKeys, `DELETE FROM idempotency_keys
-			WHERE seq IN (SELECT seq FROM idempotency_keys ORDER BY seq LIMIT ?) AND expires_at <= ?`},
+			WHERE seq IN (SELECT seq FROM idempotency_keys WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`},
 		{&s.heartbeat, `INSERT INTO heartbeat (id, checked_at) VALUES (1, ?)
 			ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at`},
 		{&s.checkpoint, `PRAGMA wal_checkpoint(PASSIVE)`},

@@ -54,6 +54,10 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	if s.lock, err = lockFile(ctx, opts.Path+".lock"); err != nil {
 		return nil, err
 	}
+	file, err := makeFile(opts.Path)
+	if err != nil {
+		return nil, err
+	}
 	if err := thaw(opts.Path + "-shm"); err != nil {
 		return nil, err
 	}
@@ -75,7 +79,7 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 		return nil, err
 	}
 	s.checkpoint = newCheckpointer(opts.Path)
-	s.writer = newWriter(opts.Path, store.NewIDSource(newest), s.checkpoint)
+	s.writer = newWriter(opts.Path, file, store.NewIDSource(newest), s.checkpoint)
 	return s, nil
 }
 
@@ -92,6 +96,23 @@ func lockFile(ctx context.Context, path string) (*flock.Flock, error) {
 		return nil, fmt.Errorf("sqlite: another server is using the database (%s is locked)", path)
 	}
 	return lock, nil
+}
+
+// makeFile makes the database file if there is none, readable by nobody but its owner and group, which SQLite copies for
+// the files beside it. It returns which file it is.
+func makeFile(path string) (fs.FileInfo, error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o640) //nolint:gosec // the operator's own path
+	if err == nil {
+		err = file.Close()
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("sqlite: make the database: %w", err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	return info, nil
 }
 
 // thaw makes the index of the log writable again. A server that ran while the database was read-only leaves it

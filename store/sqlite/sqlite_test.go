@@ -144,3 +144,74 @@ func TestParseURL(t *testing.T) {
 		}
 	}
 }
+
+// A deleted payload leaves the log as well, though the server goes on and has nothing else to do.
+func TestDeleteErasesLog(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "events.db")
+	s := open(t, path)
+	receipts, err := s.Append(t.Context(), "a", []store.NewEvent{{Payload: json.RawMessage(`{"x":"top secret"}`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Delete(t.Context(), "a", []store.EventID{receipts[0].ID}); err != nil {
+		t.Fatal(err)
+	}
+	holds := func(file string) bool {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Contains(content, []byte("top secret"))
+	}
+	for end := time.Now().Add(time.Minute); holds(path) || holds(path+"-wal"); {
+		if time.Now().After(end) {
+			t.Fatal("a minute later, the payload is still there")
+		}
+	}
+}
+
+// What would be written to a file that is gone would be lost, so nothing is.
+func TestFileTakenAway(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "events.db")
+	s := open(t, path)
+	event := []store.NewEvent{{Payload: json.RawMessage(`{}`)}}
+	if err := os.Rename(path, path+".old"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Append(t.Context(), "a", event); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("removed: %v", err)
+	}
+	if err := s.Check(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("check: %v", err)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Append(t.Context(), "a", event); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("replaced: %v", err)
+	}
+	if err := os.Rename(path+".old", path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Append(t.Context(), "a", event); err != nil {
+		t.Errorf("back again: %v", err)
+	}
+}
+
+// Others on the machine have no business in the file, whatever the umask says.
+func TestPermissions(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "events.db")
+	open(t, path)
+	for _, file := range []string{path, path + "-wal", path + "-shm", path + ".lock"} {
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if others := info.Mode().Perm() & 0o007; others != 0 {
+			t.Errorf("%s has mode %s", file, info.Mode())
+		}
+	}
+}

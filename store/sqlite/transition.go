@@ -60,6 +60,7 @@ func (s *session) transition(tenantID string, id store.EventID, to store.Status,
 		return store.Transition{}, err
 	}
 	if n, err := result.RowsAffected(); err != nil || n > 0 {
+		s.erased = s.erased || to == store.Deleted
 		return store.Transition{ID: id, Status: to}, err
 	}
 	// Nothing to change: it is there already, or it cannot get there.

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"os"
 	"runtime"
 	"sync"
 
@@ -20,6 +22,7 @@ const (
 // answers them when that is on disk: concurrent callers share one fsync.
 type writer struct {
 	path       string
+	file       fs.FileInfo // which file path named when it was opened
 	ids        *store.IDSource
 	checkpoint *checkpointer
 	queue      chan *operation
@@ -40,9 +43,9 @@ type operation struct {
 	done   chan error
 }
 
-func newWriter(path string, ids *store.IDSource, checkpoint *checkpointer) *writer {
+func newWriter(path string, file fs.FileInfo, ids *store.IDSource, checkpoint *checkpointer) *writer {
 	w := &writer{
-		path: path, ids: ids, checkpoint: checkpoint,
+		path: path, file: file, ids: ids, checkpoint: checkpoint,
 		queue: make(chan *operation, queueLength), stopped: make(chan struct{}),
 	}
 	go w.run()
@@ -147,9 +150,12 @@ func (w *writer) commit(group []*operation) {
 }
 
 // transact applies the operations in one transaction of their own. After an error the session is given up: that rolls
-// back whatever was open, and the next one starts on a fresh connection, which heals a file that was replaced or made
-// writable again.
+// back whatever was open, and the next one starts on a fresh connection, which heals a file that was made writable again.
 func (w *writer) transact(ops ...*operation) (err error) {
+	if now, err := os.Stat(w.path); err != nil || !os.SameFile(now, w.file) {
+		// What is written to a file that nobody can open any more is lost.
+		return unavailable(errors.New("the database file was removed or replaced: restart the server"))
+	}
 	defer func() {
 		if err != nil {
 			_ = w.reset()

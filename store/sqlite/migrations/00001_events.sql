@@ -31,6 +31,8 @@ CREATE TABLE idempotency_keys (
     UNIQUE (tenant, key)
 ) STRICT;
 
+CREATE INDEX idempotency_keys_expiry ON idempotency_keys (expires_at);
+
 -- One row, rewritten by health checks to find out whether the file can be written.
 CREATE TABLE heartbeat (
     id         INTEGER PRIMARY KEY CHECK (id = 1),
