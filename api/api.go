@@ -67,9 +67,10 @@ func New(cfg Config) (*API, error) {
 	a.echo.Binder = binder{ops: ops, maxPayload: cfg.MaxPayloadBytes, maxBatch: cfg.MaxBatchBytes}
 	a.echo.Use(a.observe, securityHeaders, cors(spec, cfg.AllowedOrigins))
 
+	literal := literalPaths(spec)
 	middlewares := map[string][]echo.MiddlewareFunc{}
 	for id, op := range ops {
-		middlewares[id] = []echo.MiddlewareFunc{a.guard(op)}
+		middlewares[id] = []echo.MiddlewareFunc{a.guard(op, literal)}
 	}
 	handler := gen.NewStrictHandler(a, []gen.StrictMiddlewareFunc{closeGaps})
 	gen.RegisterHandlersWithOptions(a.echo, handler, gen.RegisterHandlersOptions{OperationMiddlewares: middlewares})
@@ -80,7 +81,7 @@ func New(cfg Config) (*API, error) {
 // ServeHTTP implements http.Handler. Where there is GET there is HEAD (RFC 9110, section 9.1).
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
-		get := *r
+		get := *r.WithContext(context.WithValue(r.Context(), headKey{}, true))
 		get.Method = http.MethodGet // net/http knows the method it was asked with, and leaves the body out
 		r = &get
 	}
@@ -92,7 +93,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (a *API) Stop() { a.stopping.Store(true) }
 
 // guard does what the contract asks for before an operation's handler runs: who is it, may they, is the request sound.
-func (a *API) guard(op *operation) echo.MiddlewareFunc {
+// literal are the methods of paths without parameters.
+func (a *API) guard(op *operation, literal map[string]string) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			call := callOf(c.Request().Context())
@@ -101,6 +103,11 @@ func (a *API) guard(op *operation) echo.MiddlewareFunc {
 				if value == "" || strings.Contains(value, "/") {
 					return echo.ErrNotFound // Echo's last parameter swallows the rest of the path
 				}
+			}
+			if allow, ok := literal[c.Request().URL.Path]; ok && len(c.ParamValues()) > 0 {
+				// Echo takes a path of the contract that lacks this method for an id.
+				c.Response().Header().Set(echo.HeaderAllow, allow)
+				return echo.ErrMethodNotAllowed
 			}
 			if op.public {
 				return op.answer(c, next)
@@ -160,6 +167,9 @@ type call struct {
 }
 
 type callKey struct{}
+
+// headKey marks a request that was HEAD.
+type headKey struct{}
 
 func callOf(ctx context.Context) *call {
 	c, _ := ctx.Value(callKey{}).(*call)

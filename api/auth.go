@@ -16,7 +16,7 @@ import (
 // Caller is who a request comes from.
 type Caller struct {
 	TenantID string
-	// KeyID tells the tenant's keys apart without being one.
+	// KeyID stands for the API key in limits. It is the same on every instance, and does not lead back to the key.
 	KeyID string
 }
 
@@ -33,8 +33,8 @@ func NewKeys(tenantByKey map[string]string, disabledTenants []string) *Keys {
 	k := &Keys{byHash: map[[sha256.Size]byte]Caller{}, disabled: map[string]bool{}}
 	_, _ = rand.Read(k.salt[:]) // never fails (crypto/rand)
 	for key, tenant := range tenantByKey {
-		hash := k.hash(key)
-		k.byHash[hash] = Caller{TenantID: tenant, KeyID: hex.EncodeToString(hash[:8])}
+		id := sha256.Sum256([]byte(key))
+		k.byHash[k.hash(key)] = Caller{TenantID: tenant, KeyID: hex.EncodeToString(id[:])}
 	}
 	for _, tenant := range disabledTenants {
 		k.disabled[tenant] = true

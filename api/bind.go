@@ -38,7 +38,7 @@ func (b binder) Bind(target any, c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		call.rejected, err = bindBatch(body, schema, b.maxPayload, target)
+		call.rejected, err = bindBatch(body, call.op, b.maxPayload, target)
 		return err
 	case *gen.AcknowledgeEventsJSONRequestBody:
 		body, err := readBody(r, maxOtherBody)
@@ -66,13 +66,13 @@ func bindEvent(body []byte, schema *openapi3.Schema, target *gen.NewEvent) error
 }
 
 // bindBatch judges each item for itself. Items that are not as the contract says are returned by their index.
-func bindBatch(body []byte, schema *openapi3.Schema, maxItem int64, target *gen.NewEventBatch) (map[int]*problem, error) {
+func bindBatch(body []byte, op *operation, maxItem int64, target *gen.NewEventBatch) (map[int]*problem, error) {
 	rejected := map[int]*problem{}
-	item := schema.Properties["events"].Value.Items.Value
-	most := *schema.Properties["events"].Value.MaxItems
+	list := op.body.Properties[fieldEvents].Value
+	item, most := list.Items.Value, *list.MaxItems
 	err := decode(body, func(d *decoder) error {
 		fields := map[string]any{}
-		violation, err := d.members(schema, func(name string) error {
+		violation, err := d.members(op.body, func(name string) error {
 			items, err := d.array(func(i int) (any, error) {
 				if uint64(i) >= most { //nolint:gosec // not negative
 					return d.plain() // the batch will be refused; only its length matters
@@ -90,7 +90,7 @@ func bindBatch(body []byte, schema *openapi3.Schema, maxItem int64, target *gen.
 		if err != nil {
 			return err
 		}
-		return judge(withoutItems(schema, "events"), fields, violation)
+		return judge(op.outer, fields, violation)
 	})
 	return rejected, err
 }

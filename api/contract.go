@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"net/http"
 	"net/textproto"
 	"net/url"
@@ -24,6 +25,7 @@ type operation struct {
 	query   map[string]bool
 	times   []string // query parameters that are moments
 	body    *openapi3.Schema
+	outer   *openapi3.Schema // body of a batch without its items, which are judged one by one
 }
 
 func operations(spec *openapi3.T) map[string]*operation {
@@ -49,10 +51,25 @@ func operations(spec *openapi3.T) map[string]*operation {
 			if o.RequestBody != nil {
 				op.body = o.RequestBody.Value.Content.Get(jsonType).Schema.Value
 			}
+			if op.id == batchOperation {
+				op.outer = withoutItems(op.body, fieldEvents)
+			}
 			ops[op.id] = op
 		}
 	}
 	return ops
+}
+
+// literalPaths are the paths that have no parameters, with their methods as Allow lists them.
+func literalPaths(spec *openapi3.T) map[string]string {
+	paths := map[string]string{}
+	for path, item := range spec.Paths.Map() {
+		if !strings.Contains(path, "{") {
+			methods := append(slices.Sorted(maps.Keys(item.Operations())), http.MethodOptions)
+			paths[path] = strings.Join(methods, ", ")
+		}
+	}
+	return paths
 }
 
 // cost is what a request draws from the rate limit when it comes. A batch costs as much as it has events, which is drawn
@@ -104,7 +121,7 @@ func (op *operation) checkQuery(r *http.Request) error {
 	for name, values := range query {
 		switch {
 		case !op.query[name]:
-			return invalid(name, "unknown query parameter "+quote(name))
+			return unknown("query parameter", name)
 		case len(values) > 1:
 			return invalid(name, "query parameter "+quote(name)+": is given more than once")
 		case values[0] == "":

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"sync"
 	"unicode/utf8"
@@ -15,7 +17,10 @@ import (
 	"github.com/triggers-api/triggers/gen"
 )
 
-const fieldPayload = "payload"
+const (
+	fieldPayload = "payload"
+	fieldEvents  = "events"
+)
 
 // decoder walks through a JSON body once. On the way it checks syntax, takes the values that the contract's schemas
 // judge, and passes over payloads without taking them apart: those stay slices of the body.
@@ -105,7 +110,7 @@ func (d *decoder) members(schema *openapi3.Schema, visit func(name string) error
 			if violation == nil && repeated {
 				violation = invalid(name, "field "+quote(name)+" is given more than once")
 			} else if violation == nil {
-				violation = invalid(name, "unknown field "+quote(name))
+				violation = unknown("field", name)
 			}
 			if err := d.json.SkipValue(); err != nil {
 				return nil, d.syntaxProblem(err)
@@ -178,6 +183,7 @@ func (d *decoder) event(schema *openapi3.Schema) (e gen.NewBatchEvent, violation
 		return e, invalid("", "the item must be a JSON object"), nil
 	}
 	fields := make(map[string]any, 5)
+	var deep *problem
 	violation, err = d.members(schema, func(name string) error {
 		if name == fieldPayload {
 			v, err := d.value()
@@ -185,6 +191,12 @@ func (d *decoder) event(schema *openapi3.Schema) (e gen.NewBatchEvent, violation
 				return err
 			}
 			fields[name], e.Payload = shape(v), json.RawMessage(v)
+			if tooDeep(v) {
+				deep = &problem{
+					status: http.StatusBadRequest, code: gen.INVALIDPAYLOAD, field: fieldPayload,
+					message: fmt.Sprintf(`"payload" must not be nested deeper than %d levels`, maxDepth),
+				}
+			}
 			return nil
 		}
 		v, err := d.plain()
@@ -194,12 +206,40 @@ func (d *decoder) event(schema *openapi3.Schema) (e gen.NewBatchEvent, violation
 	if err != nil {
 		return e, nil, err
 	}
+	if violation == nil {
+		violation = deep
+	}
 	if err := judge(schema, fields, violation); err != nil {
 		return e, problemOf(err), nil
 	}
 	e.Source, e.Type, e.Topic = text(fields, "source"), text(fields, "type"), text(fields, "topic")
 	e.IdempotencyKey = text(fields, "idempotencyKey")
 	return e, nil, nil
+}
+
+// maxDepth is how deep a payload may be nested. Consumers' parsers give up at some depth, Python's at 1000, and with one
+// event of a page they lose all of it.
+const maxDepth = 256
+
+// tooDeep tells whether valid JSON is nested deeper than that.
+func tooDeep(v jsontext.Value) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(v); i++ {
+		switch c := v[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
 }
 
 func text(fields map[string]any, name string) *string {

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -72,7 +75,7 @@ func slowly(body []byte, schema *openapi3.Schema) (e slowEvent, ok bool) {
 	if decoder.Decode(&fields) != nil || fields == nil {
 		return e, false
 	}
-	if schema.VisitJSON(fields) != nil {
+	if schema.VisitJSON(fields) != nil || tooDeep(body) {
 		return e, false
 	}
 	var raw map[string]json.RawMessage
@@ -120,10 +123,10 @@ func FuzzBatch(f *testing.F) {
 	f.Add([]byte(`{"events":[{"payload":{}},{"payload":1},3,{"payload":{},"idempotencyKey":"k"}]}`))
 	f.Add([]byte(`{"events":[]}`))
 	f.Add([]byte(`{"events":[{"payload":{"a":"b"}} , {"x":[]}],"y":1}`))
-	schema := operations(mustContract(f))["createEventBatch"].body
+	op := operations(mustContract(f))[batchOperation]
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var got gen.NewEventBatch
-		rejected, err := bindBatch(body, schema, 100, &got)
+		rejected, err := bindBatch(body, op, 100, &got)
 		if err != nil {
 			if p, ok := errors.AsType[*problem](err); !ok || p.status != 400 {
 				t.Fatalf("%q: %v", body, err)
@@ -171,6 +174,43 @@ func FuzzIdempotencyKey(f *testing.F) {
 		quoted := bytes.ReplaceAll(bytes.ReplaceAll([]byte(key), []byte(`\`), []byte(`\\`)), []byte(`"`), []byte(`\"`))
 		if again, ok := unquoteKey(`"` + string(quoted) + `"`); !ok || again != key {
 			t.Fatalf("%q gave the key %q, and that in quotes %q", header, key, again)
+		}
+	})
+}
+
+func FuzzRequestID(f *testing.F) {
+	f.Add("abc-123")
+	f.Add("a b")
+	f.Fuzz(func(t *testing.T, id string) {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header["X-Request-Id"] = []string{id}
+		if got := requestID(r); got == "" || len(got) > maxRequestID || strings.ContainsAny(got, "\r\n\" <>") {
+			t.Fatalf("%q gave %q", id, got)
+		}
+	})
+}
+
+func FuzzPresentedKey(f *testing.F) {
+	f.Add("Bearer k", "k")
+	f.Add("Basic x", "")
+	f.Fuzz(func(t *testing.T, authorization, plain string) {
+		h := http.Header{"Authorization": {authorization}, "X-Api-Key": {plain}}
+		if key, err := presentedKey(h); err == nil && (key == "" || key != plain && plain != "") {
+			t.Fatalf("%q and %q gave %q", authorization, plain, key)
+		}
+	})
+}
+
+func FuzzGzipBody(f *testing.F) {
+	f.Add([]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
+		r.Header.Set("Content-Type", jsonType)
+		r.Header.Set("Content-Encoding", "gzip")
+		const limit = 1000
+		inflated, err := readBody(r, limit)
+		if p, ok := errors.AsType[*problem](err); err != nil && (!ok || p.status != http.StatusBadRequest) || len(inflated) > limit {
+			t.Fatalf("%d bytes, %v", len(inflated), err)
 		}
 	})
 }

@@ -138,16 +138,6 @@ func TestStoreFaults(t *testing.T) {
 	}
 }
 
-// A client that went away is nobody's fault.
-func TestClientGone(t *testing.T) {
-	t.Parallel()
-	a, log := newAPI(t, func() error { return fmt.Errorf("%w: %w", store.ErrUnavailable, context.Canceled) })
-	ask(t, a, http.MethodGet, "/inbox", nil)
-	if !strings.Contains(log.String(), `"status":499`) || strings.Contains(log.String(), `"level":"ERROR"`) {
-		t.Errorf("%s", log)
-	}
-}
-
 func TestAbort(t *testing.T) {
 	t.Parallel()
 	a, _ := newAPI(t, func() error { panic(http.ErrAbortHandler) })

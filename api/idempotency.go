@@ -65,7 +65,15 @@ func prefersAsync(prefer *string) bool {
 	if prefer == nil {
 		return false
 	}
-	for preference := range strings.SplitSeq(*prefer, ",") {
+	// Commas inside quoted values do not divide.
+	quoted := false
+	preferences := strings.FieldsFunc(*prefer, func(r rune) bool {
+		if r == '"' {
+			quoted = !quoted
+		}
+		return r == ',' && !quoted
+	})
+	for _, preference := range preferences {
 		name, _, _ := strings.Cut(preference, ";")
 		if strings.EqualFold(strings.TrimSpace(name), "respond-async") {
 			return true

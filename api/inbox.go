@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/oapi-codegen/nullable"
 
@@ -27,6 +28,9 @@ func (a *API) ListInbox(ctx context.Context, r gen.ListInboxRequestObject) (gen.
 	}
 	if p.Until != nil {
 		params.Until = *p.Until
+		if epoch := time.UnixMilli(0); params.Until.Before(epoch) {
+			params.Until = epoch // no event is older, and the zero time would mean no bound
+		}
 	}
 	if p.Cursor != nil {
 		cursor, err := store.ParseCursor(*p.Cursor)

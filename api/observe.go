@@ -48,7 +48,10 @@ func (a *API) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if a.stopping.Load() {
 			call.header.Set(echo.HeaderConnection, "close")
 		}
-		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), callKey{}, call), a.cfg.RequestTimeout)
+		// A client that has sent all of its request and closed its half of the connection still wants the answer, and to
+		// net/http looks as if it had gone away. So the work is bounded by time alone.
+		ctx := context.WithValue(context.WithoutCancel(r.Context()), callKey{}, call)
+		ctx, cancel := context.WithTimeout(ctx, a.cfg.RequestTimeout)
 		defer cancel()
 		c.SetRequest(r.WithContext(ctx))
 
@@ -114,7 +117,7 @@ func (a *API) log(c echo.Context, call *call, start time.Time, err error) {
 		slog.String("timestamp", gen.MilliTime{Time: end}.String()),
 		slog.String("requestId", call.requestID),
 		slog.String("tenantId", call.caller.TenantID),
-		slog.String("method", r.Method),
+		slog.String("method", method(r)),
 		slog.String("path", path(r)),
 		slog.Int("status", status),
 		slog.Float64("durationMs", float64(end.Sub(start).Microseconds())/1000),
@@ -137,7 +140,7 @@ func (a *API) log(c echo.Context, call *call, start time.Time, err error) {
 func (a *API) errorAttrs(err error, status int) []slog.Attr {
 	p := problemOf(err)
 	attrs := []slog.Attr{slog.String("code", string(p.code))}
-	if p.field != "" {
+	if p.field != "" && !p.foreign {
 		attrs = append(attrs, slog.String("field", p.field))
 	}
 	if bug, ok := p.cause.(*panicked); ok { //nolint:errorlint // survive returns it unwrapped
@@ -146,10 +149,17 @@ func (a *API) errorAttrs(err error, status int) []slog.Attr {
 	if status >= http.StatusInternalServerError {
 		return append(attrs, slog.String("error", p.Error()))
 	}
-	if a.cfg.Logger.Enabled(context.Background(), slog.LevelDebug) {
+	if !p.foreign && a.cfg.Logger.Enabled(context.Background(), slog.LevelDebug) {
 		attrs = append(attrs, slog.String("message", p.message))
 	}
 	return attrs
+}
+
+func method(r *http.Request) string {
+	if r.Context().Value(headKey{}) != nil {
+		return http.MethodHead
+	}
+	return r.Method
 }
 
 func path(r *http.Request) string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -15,9 +16,6 @@ import (
 // retryUnavailable is how many seconds clients are asked to wait while the store is not available.
 const retryUnavailable = 2
 
-// statusClientGone is what the log shows for a request whose client did not wait for the answer (nginx's number).
-const statusClientGone = 499
-
 // problem is an error as clients see it. Message is public; cause is for the log only.
 type problem struct {
 	status     int
@@ -25,7 +23,8 @@ type problem struct {
 	message    string
 	field      string
 	eventID    string
-	retryAfter int // seconds
+	retryAfter int  // seconds
+	foreign    bool // field and message hold a name that the client made up, which may be a secret and is not logged
 	cause      error
 }
 
@@ -47,6 +46,13 @@ func (p *problem) because(err error) *problem {
 // invalid is a request that is not as the contract says.
 func invalid(field, message string) *problem {
 	return &problem{status: http.StatusBadRequest, code: gen.INVALIDREQUEST, message: message, field: clip(field)}
+}
+
+// unknown is a field or parameter that the contract does not have.
+func unknown(kind, name string) *problem {
+	p := invalid(name, "unknown "+kind+" "+quote(name))
+	p.foreign = true
+	return p
 }
 
 func eventNotFound() *problem {
@@ -71,9 +77,6 @@ func problemOf(err error) *problem {
 		return eventNotFound().because(err)
 	case errors.Is(err, store.ErrMalformedCursor):
 		return invalid("cursor", `query parameter "cursor": must be the nextCursor of an earlier page`).because(err)
-	case errors.Is(err, context.Canceled):
-		// Nobody is left to read this; it only tells the log that nothing was wrong here.
-		return &problem{status: statusClientGone, code: gen.UNAVAILABLE, cause: err, message: "The client went away."}
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return &problem{
 			status: http.StatusServiceUnavailable, code: gen.UNAVAILABLE, retryAfter: retryUnavailable, cause: err,
@@ -120,6 +123,9 @@ func writeError(err error, c echo.Context) {
 	if p.retryAfter > 0 {
 		detail.RetryAfterSeconds = &p.retryAfter
 		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(p.retryAfter))
+	}
+	if allow := c.Response().Header().Get(echo.HeaderAllow); strings.Contains(allow, http.MethodGet) {
+		c.Response().Header().Set(echo.HeaderAllow, allow+", "+http.MethodHead)
 	}
 	if p.status == http.StatusUnauthorized {
 		c.Response().Header().Set(echo.HeaderWWWAuthenticate, `Bearer realm="triggers"`)

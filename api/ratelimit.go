@@ -18,8 +18,7 @@ func (a *API) draw(ctx context.Context, call *call, n int) error {
 	var d limit.Decision
 	if n == 0 {
 		d = a.cfg.Limiter.Peek(ctx, call.caller.KeyID)
-		d.Allowed = !call.op.limited || d.Limit == 0 || d.Remaining > 0
-		d.RetryAfter = limit.Window / time.Duration(max(1, d.Limit))
+		d.Allowed = d.Allowed || !call.op.limited
 	} else {
 		d = a.cfg.Limiter.Take(ctx, call.caller.KeyID, n)
 		call.charged = n <= d.Limit || d.Allowed

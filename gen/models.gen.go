@@ -280,7 +280,7 @@ type Event struct {
 	// IdempotencyKey The key it was sent with. Gone once the event is deleted.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 
-	// Payload Any JSON object. It comes back byte for byte as it was sent.
+	// Payload Any JSON object, nested at most 256 levels deep. It comes back byte for byte as it was sent.
 	//
 	// Example: {"amount":4200,"currency":"USD","invoiceId":"inv_123"}
 	Payload Payload `json:"payload"`
@@ -448,7 +448,7 @@ type NewBatchEvent struct {
 	// Example: order-1001
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 
-	// Payload Any JSON object. It comes back byte for byte as it was sent.
+	// Payload Any JSON object, nested at most 256 levels deep. It comes back byte for byte as it was sent.
 	//
 	// Example: {"amount":4200,"currency":"USD","invoiceId":"inv_123"}
 	Payload Payload `json:"payload"`
@@ -471,7 +471,7 @@ type NewBatchEvent struct {
 
 // NewEvent An event to be stored.
 type NewEvent struct {
-	// Payload Any JSON object. It comes back byte for byte as it was sent.
+	// Payload Any JSON object, nested at most 256 levels deep. It comes back byte for byte as it was sent.
 	//
 	// Example: {"amount":4200,"currency":"USD","invoiceId":"inv_123"}
 	Payload Payload `json:"payload"`
@@ -497,7 +497,7 @@ type NewEventBatch struct {
 	Events []NewBatchEvent `json:"events"`
 }
 
-// Payload Any JSON object. It comes back byte for byte as it was sent.
+// Payload Any JSON object, nested at most 256 levels deep. It comes back byte for byte as it was sent.
 //
 // Example: {"amount":4200,"currency":"USD","invoiceId":"inv_123"}
 type Payload = json.RawMessage

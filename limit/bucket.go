@@ -9,11 +9,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// sweepAt is how many buckets are kept before full ones, which say nothing, are dropped.
-const sweepAt = 10_000
-
 // Buckets is a token bucket for each key, in this process's memory. A bucket holds as many tokens as the limit and
-// fills evenly over a Window; it starts full.
+// fills evenly over a Window; it starts full. Buckets are kept for ever: keys are those that an operator gave out.
 type Buckets struct {
 	limit int
 	now   func() time.Time
@@ -30,27 +27,24 @@ func NewBuckets(perMinute int) *Buckets {
 // Take implements Limiter.
 func (b *Buckets) Take(_ context.Context, key string, n int) Decision {
 	now := b.now()
-	bucket := b.bucket(key, now)
+	bucket := b.bucket(key)
 	allowed := bucket.AllowN(now, n)
-	d := b.decision(bucket.TokensAt(now))
-	d.Allowed = allowed
-	if missing := float64(n) - bucket.TokensAt(now); !allowed && n <= b.limit {
-		d.RetryAfter = b.filling(missing)
-	}
-	return d
+	return b.decision(bucket.TokensAt(now), n, allowed)
 }
 
 // Peek implements Limiter.
 func (b *Buckets) Peek(_ context.Context, key string) Decision {
-	now := b.now()
-	d := b.decision(b.bucket(key, now).TokensAt(now))
-	d.Allowed = true
-	return d
+	tokens := b.bucket(key).TokensAt(b.now())
+	return b.decision(tokens, 1, tokens >= 1)
 }
 
-func (b *Buckets) decision(tokens float64) Decision {
+func (b *Buckets) decision(tokens float64, n int, allowed bool) Decision {
 	tokens = max(0, min(tokens, float64(b.limit)))
-	return Decision{Limit: b.limit, Remaining: int(tokens), Reset: b.filling(float64(b.limit) - tokens)}
+	d := Decision{Allowed: allowed, Limit: b.limit, Remaining: int(tokens), Reset: b.filling(float64(b.limit) - tokens)}
+	if !allowed && n <= b.limit {
+		d.RetryAfter = b.filling(float64(n) - tokens)
+	}
+	return d
 }
 
 // filling is how long it takes to get that many tokens.
@@ -58,24 +52,13 @@ func (b *Buckets) filling(tokens float64) time.Duration {
 	return time.Duration(math.Ceil(max(0, tokens) / float64(b.limit) * float64(Window)))
 }
 
-func (b *Buckets) bucket(key string, now time.Time) *rate.Limiter {
+func (b *Buckets) bucket(key string) *rate.Limiter {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	bucket := b.buckets[key]
 	if bucket == nil {
-		if len(b.buckets) >= sweepAt {
-			b.sweep(now)
-		}
 		bucket = rate.NewLimiter(rate.Limit(float64(b.limit)/Window.Seconds()), b.limit)
 		b.buckets[key] = bucket
 	}
 	return bucket
-}
-
-func (b *Buckets) sweep(now time.Time) {
-	for key, bucket := range b.buckets {
-		if bucket.TokensAt(now) >= float64(b.limit) {
-			delete(b.buckets, key)
-		}
-	}
 }

@@ -1,7 +1,6 @@
 package limit
 
 import (
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -36,6 +35,7 @@ func TestBuckets(t *testing.T) {
 	take(1, Decision{Limit: 60, Remaining: 0, Reset: time.Minute, RetryAfter: time.Second})
 	take(10, Decision{Limit: 60, Remaining: 0, Reset: time.Minute, RetryAfter: 10 * time.Second})
 	take(61, Decision{Limit: 60, Remaining: 0, Reset: time.Minute}) // never
+	peek(Decision{Limit: 60, Remaining: 0, Reset: time.Minute, RetryAfter: time.Second})
 	if got := b.Take(t.Context(), "other", 60); !got.Allowed {
 		t.Errorf("one key's requests count for another: %+v", got)
 	}
@@ -67,24 +67,6 @@ func TestBucketsTogether(t *testing.T) {
 	all.Wait()
 	if allowed != 100 {
 		t.Errorf("%d of 500 requests passed a limit of 100", allowed)
-	}
-}
-
-// Buckets that are full again are dropped, those in use are not.
-func TestBucketsSweep(t *testing.T) {
-	t.Parallel()
-	b, now := stopped(60)
-	for i := range sweepAt {
-		b.Take(t.Context(), strconv.Itoa(i), 1)
-	}
-	*now = now.Add(2 * time.Second)
-	b.Take(t.Context(), "0", 60)
-	b.Take(t.Context(), "new", 1)
-	if n := len(b.buckets); n != 2 {
-		t.Errorf("%d buckets are kept, want 2", n)
-	}
-	if b.Peek(t.Context(), "0").Remaining != 0 {
-		t.Error("a bucket in use was dropped")
 	}
 }
 

@@ -13,13 +13,13 @@ const Window = time.Minute
 type Limiter interface {
 	// Take draws n requests from the key's allowance, all or none.
 	Take(ctx context.Context, key string, n int) Decision
-	// Peek tells what Take would find, and draws nothing.
+	// Peek tells whether one request would be allowed, and draws nothing.
 	Peek(ctx context.Context, key string) Decision
 }
 
 // Decision is what a limiter found.
 type Decision struct {
-	// Allowed says that the requests were drawn. Peek always allows.
+	// Allowed says that the requests were drawn, or could be.
 	Allowed bool
 	// Limit is how many requests a key may make in a Window; 0 when there is no limit, and then nothing else counts.
 	Limit int

@@ -52,17 +52,17 @@ func (c *config) production() bool { return c.appEnv == "production" }
 func configure(env map[string]string, args []string, out io.Writer) (*config, error) {
 	cfg := &config{}
 	s := newSettings(out)
-	s.text(&cfg.appEnv, "APP_ENV", "development", "development or production; production refuses unsafe settings", oneOf("development", "production", "staging", "test"))
-	s.text(&cfg.host, "HOST", "127.0.0.1", "address to listen on; 0.0.0.0 for all", nil)
+	s.choice(&cfg.appEnv, "APP_ENV", "production refuses to start with the development key or with none", "development", "production")
+	s.text(&cfg.host, "HOST", "127.0.0.1", "address to listen on; 0.0.0.0 for all")
 	s.number(&cfg.port, "PORT", 8000, 0, 65535, "port to listen on; 0 picks a free one")
-	s.text(&cfg.logLevel, "LOG_LEVEL", "INFO", "DEBUG, INFO, WARN or ERROR", oneOf("DEBUG", "INFO", "WARN", "WARNING", "ERROR"))
-	s.text(&cfg.logFormat, "LOG_FORMAT", "json", "json, or text for people at a terminal", oneOf("json", "text"))
+	s.choice(&cfg.logLevel, "LOG_LEVEL", "the least that is logged", "INFO", "DEBUG", "WARN", "ERROR")
+	s.choice(&cfg.logFormat, "LOG_FORMAT", "text is for people at a terminal", "json", "text")
 	s.flag(&cfg.debug, "DEBUG", false, "log everything; the same as LOG_LEVEL=DEBUG")
 	s.list(&cfg.allowedOrigins, "CORS_ALLOWED_ORIGINS", "comma-separated web origins that may call the API, such as https://app.example.com; * for any", origin)
 	s.keys(&cfg.apiKeys, "API_KEYS", "comma-separated key=tenant pairs; several keys may name one tenant")
 	s.list(&cfg.disabledTenants, "DISABLED_TENANTS", "comma-separated tenants whose requests are answered 403", nil)
-	s.text(&cfg.storageBackend, "STORAGE_BACKEND", "sqlite", "where events are kept: sqlite", oneOf("sqlite"))
-	s.text(&cfg.databaseURL, "DATABASE_URL", "sqlite:///./data/events.db", "the database; sqlite:///relative/path or sqlite:////absolute/path", nil)
+	s.choice(&cfg.storageBackend, "STORAGE_BACKEND", "where events are kept", "sqlite")
+	s.text(&cfg.databaseURL, "DATABASE_URL", "sqlite:///./data/events.db", "the database; sqlite:///relative/path or sqlite:////absolute/path")
 	s.number(&cfg.maxPayloadBytes, "MAX_PAYLOAD_BYTES", 512<<10, 1, 1<<20, "largest body of one event, in bytes")
 	s.number(&cfg.maxBatchBytes, "MAX_BATCH_BYTES", 1<<20, 1, 16<<20, "largest body of a batch, in bytes")
 	s.number(&cfg.rateLimitPerMinute, "RATE_LIMIT_PER_MINUTE", 60, 0, 1_000_000_000, "requests that one key may make in a minute; 0 for no limit")
@@ -123,16 +123,8 @@ func origin(s string) error {
 	if err != nil || u.Host == "" || strings.Contains(s, "*") || (u.Scheme != "http" && u.Scheme != "https") || s != u.Scheme+"://"+u.Host {
 		return errors.New("must be an origin such as https://app.example.com, without a path")
 	}
-	return nil
-}
-
-func oneOf(values ...string) func(string) error {
-	return func(s string) error {
-		for _, v := range values {
-			if strings.EqualFold(s, v) {
-				return nil
-			}
-		}
-		return fmt.Errorf("must be one of %s", strings.Join(values, ", "))
+	if port := u.Port(); s != strings.ToLower(s) || (u.Scheme == "http" && port == "80") || (u.Scheme == "https" && port == "443") {
+		return errors.New("must be an origin as browsers send it: in lower case, without the scheme's own port")
 	}
+	return nil
 }

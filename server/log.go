@@ -4,12 +4,13 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/triggers-api/triggers/gen"
 )
 
-// log is a logger whose lines are written by a goroutine of its own, so that no request waits for a slow terminal or
+// serverLog is a logger whose lines are written by a goroutine of its own, so that no request waits for a slow terminal or
 // disk.
 type serverLog struct {
 	*slog.Logger
@@ -17,14 +18,15 @@ type serverLog struct {
 }
 
 func newLog(out io.Writer, cfg *config) *serverLog {
-	buffer := newLineBuffer(out)
-	options := &slog.HandlerOptions{Level: logLevel(cfg)}
-	var handler slog.Handler = slog.NewJSONHandler(buffer, options)
-	if strings.EqualFold(cfg.logFormat, "text") {
-		handler = slog.NewTextHandler(buffer, options)
+	handler := func(w io.Writer) slog.Handler {
+		options := &slog.HandlerOptions{Level: logLevel(cfg)}
+		if cfg.logFormat == "text" {
+			return timestamps{slog.NewTextHandler(w, options)}
+		}
+		return timestamps{slog.NewJSONHandler(w, options)}
 	}
-	handler = timestamps{handler}
-	return &serverLog{Logger: slog.New(handler), out: buffer}
+	buffer := newLineBuffer(out, slog.New(handler(out)))
+	return &serverLog{Logger: slog.New(handler(buffer)), out: buffer}
 }
 
 func (l *serverLog) close() { l.out.close() }
@@ -33,16 +35,9 @@ func logLevel(cfg *config) slog.Level {
 	if cfg.debug {
 		return slog.LevelDebug
 	}
-	switch strings.ToUpper(cfg.logLevel) {
-	case "DEBUG":
-		return slog.LevelDebug
-	case "WARN", "WARNING":
-		return slog.LevelWarn
-	case "ERROR":
-		return slog.LevelError
-	default:
-		return slog.LevelInfo
-	}
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.logLevel)) // configure takes no other words
+	return level
 }
 
 // timestamps calls a line's time "timestamp" and gives it in UTC with milliseconds, as the API's own times are. (The
@@ -53,7 +48,7 @@ func (t timestamps) Handle(ctx context.Context, line slog.Record) error {
 	if line.Time.IsZero() {
 		return t.Handler.Handle(ctx, line)
 	}
-	at := line.Time.UTC().Format("2006-01-02T15:04:05.000Z")
+	at := gen.MilliTime{Time: line.Time}.String()
 	stamped := slog.NewRecord(time.Time{}, line.Level, line.Message, line.PC)
 	stamped.AddAttrs(slog.String("timestamp", at))
 	line.Attrs(func(a slog.Attr) bool {
@@ -81,7 +76,8 @@ const (
 // lineBuffer takes lines in memory and writes them from a goroutine of its own. When the output cannot keep up, lines
 // are dropped rather than held for, and the output says how many.
 type lineBuffer struct {
-	out io.Writer
+	out  io.Writer
+	warn *slog.Logger // writes to out
 
 	mu      sync.Mutex
 	waiting []byte
@@ -92,8 +88,8 @@ type lineBuffer struct {
 	done chan struct{}
 }
 
-func newLineBuffer(out io.Writer) *lineBuffer {
-	b := &lineBuffer{out: out, wake: make(chan struct{}, 1), done: make(chan struct{})}
+func newLineBuffer(out io.Writer, warn *slog.Logger) *lineBuffer {
+	b := &lineBuffer{out: out, warn: warn, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go b.run()
 	return b
 }
@@ -130,7 +126,7 @@ func (b *lineBuffer) run() {
 			_, _ = b.out.Write(lines) // where would a failure to log be logged?
 		}
 		if dropped > 0 {
-			slog.New(slog.NewJSONHandler(b.out, nil)).Warn("log lines dropped", "count", dropped)
+			b.warn.Warn("log lines dropped", "count", dropped)
 		}
 		if closed {
 			return
@@ -148,11 +144,17 @@ func (b *lineBuffer) take(spare []byte) (lines []byte, dropped int, closed bool)
 	return lines, dropped, b.closed
 }
 
+// closeWait is how long closing waits for an output that takes nothing.
+const closeWait = 2 * time.Second
+
 // close writes out what waits and ends the goroutine.
 func (b *lineBuffer) close() {
 	b.mu.Lock()
 	b.closed = true
 	b.mu.Unlock()
 	b.signal()
-	<-b.done
+	select {
+	case <-b.done:
+	case <-time.After(closeWait):
+	}
 }

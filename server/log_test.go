@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -30,7 +31,7 @@ func (h *held) Write(b []byte) (int, error) {
 func TestLineBuffer(t *testing.T) {
 	t.Parallel()
 	out := &held{release: make(chan struct{})}
-	buffer := newLineBuffer(out)
+	buffer := newLineBuffer(out, slog.New(slog.NewJSONHandler(out, nil)))
 	line := []byte(strings.Repeat("x", 1023) + "\n")
 	const sent = 3 * bufferBytes / 1024
 	for range sent {
@@ -57,7 +58,7 @@ func TestLineBufferKeepsAll(t *testing.T) {
 	t.Parallel()
 	out := &held{release: make(chan struct{})}
 	close(out.release)
-	buffer := newLineBuffer(out)
+	buffer := newLineBuffer(out, slog.New(slog.NewJSONHandler(out, nil)))
 	var writers sync.WaitGroup
 	for range 8 {
 		writers.Go(func() {

@@ -68,7 +68,7 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		fmt.Fprintf(stderr, "triggers: %v\n", err)
 		return 2
 	}
-	cfg, err := configure(env, args, stderr)
+	cfg, err := configure(env, args, stdout)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0

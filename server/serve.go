@@ -23,12 +23,13 @@ import (
 // Bounds of the HTTP server. A client that is slower than these is cut off.
 const (
 	readHeaderTimeout = 10 * time.Second
-	readTimeout       = 30 * time.Second
-	requestTimeout    = 30 * time.Second
+	readTimeout       = 20 * time.Second
+	requestTimeout    = 20 * time.Second
 	writeTimeout      = 60 * time.Second
 	idleTimeout       = 120 * time.Second
 	maxHeaderBytes    = 64 << 10
-	// stopTimeout is how long requests in flight may take after SIGTERM.
+	// stopTimeout is how long requests in flight may take after SIGTERM: longer than a body may take to arrive, so that
+	// one stalled upload does not make stopping fail.
 	stopTimeout = 25 * time.Second
 )
 
@@ -50,7 +51,7 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 	log := newLog(stdout, cfg)
 	defer log.close()
 
-	events, err := sqlite.Open(ctx, sqlite.Options{Path: cfg.databasePath, IdempotencyTTL: cfg.idempotencyTTL()})
+	events, err := sqlite.Open(ctx, sqlite.Options{Path: cfg.databasePath, IdempotencyTTL: cfg.idempotencyTTL(), Log: log.Logger})
 	if err != nil {
 		return err
 	}
@@ -79,7 +80,7 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 	}
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, DisableGeneralOptionsHandler: true, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()

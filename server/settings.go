@@ -40,12 +40,14 @@ type settings struct {
 	flags    *flag.FlagSet
 	names    map[string]string // environment variable by flag
 	mistakes []error
+	help     func()
 }
 
 func newSettings(out io.Writer) *settings {
 	s := &settings{flags: flag.NewFlagSet("triggers serve", flag.ContinueOnError), names: map[string]string{}}
-	s.flags.SetOutput(out)
-	s.flags.Usage = func() {
+	s.flags.SetOutput(io.Discard) // mistakes are collected
+	s.flags.Usage = func() {}
+	s.help = func() {
 		fmt.Fprintln(out, "Usage: triggers serve [flags]")
 		s.flags.VisitAll(func(f *flag.Flag) {
 			fmt.Fprintf(out, "  --%s (%s)\n      %s", f.Name, s.names[f.Name], f.Usage)
@@ -65,10 +67,13 @@ func (s *settings) read(env map[string]string, args []string) error {
 			_ = f.Value.Set(value) // mistakes are collected
 		}
 	})
-	if err := s.flags.Parse(args); err != nil {
+	switch err := s.flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		s.help()
 		return err
-	}
-	if s.flags.NArg() > 0 {
+	case err != nil:
+		s.mistakes = append(s.mistakes, err)
+	case s.flags.NArg() > 0:
 		s.mistakes = append(s.mistakes, fmt.Errorf("%q is not a flag", s.flags.Arg(0)))
 	}
 	return nil
@@ -100,15 +105,26 @@ func (s *settings) add(v *setting, meaning string) {
 	s.flags.Var(v, name, meaning)
 }
 
-func (s *settings) text(target *string, variable, preset, meaning string, check func(string) error) {
+func (s *settings) text(target *string, variable, preset, meaning string) {
 	*target = preset
 	s.add(&setting{variable: variable, shown: preset, set: func(value string) error {
 		*target = value
-		if check == nil {
-			return nil
-		}
-		return check(value)
+		return nil
 	}}, meaning)
+}
+
+// choice is one of a few words, in whatever case it is written; the first is the default.
+func (s *settings) choice(target *string, variable, meaning string, words ...string) {
+	*target = words[0]
+	s.add(&setting{variable: variable, shown: words[0], set: func(value string) error {
+		for _, word := range words {
+			if strings.EqualFold(value, word) {
+				*target = word
+				return nil
+			}
+		}
+		return fmt.Errorf("must be one of %s", strings.Join(words, ", "))
+	}}, strings.Join(words, ", ")+"; "+meaning)
 }
 
 func (s *settings) number(target *int, variable string, preset, least, most int, meaning string) {

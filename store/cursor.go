@@ -11,8 +11,8 @@ const cursorLayout = "2006-01-02T15:04:05.000Z"
 // goes away. Its text is "createdAt|id".
 type Cursor struct{ ID EventID }
 
-// ParseCursor reads the text of a cursor. It returns ErrMalformedCursor for everything that String does not write, so
-// that a cursor put together by hand cannot skip events unnoticed.
+// ParseCursor reads the text of a cursor; the time may be in any form of RFC 3339. It returns ErrMalformedCursor when the
+// time is not the id's, so that a cursor put together by hand cannot skip events unnoticed.
 func ParseCursor(s string) (Cursor, error) {
 	at, text, ok := strings.Cut(s, "|")
 	if !ok {

@@ -32,12 +32,12 @@ type Events interface {
 	// List returns one page of a tenant's events in ascending id order.
 	List(ctx context.Context, params ListParams) (Page, error)
 
-	// Acknowledge takes events out of the inbox, all in one commit, and answers one transition for each id, in order.
+	// Acknowledge takes events out of the inbox and answers one transition for each id, in order.
 	// Acknowledging again changes nothing and is no error; a deleted event answers ErrDeleted.
 	Acknowledge(ctx context.Context, tenantID string, ids []EventID) ([]Transition, error)
 
-	// Delete leaves tombstones (id, times, status, names) and erases payloads for good, all in one commit, and answers one
-	// transition for each id, in order. The event no longer shows its idempotency key, which is still remembered for its
+	// Delete leaves tombstones (id, times, status, names) and erases payloads for good, and answers one transition for each
+	// id, in order. The event no longer shows its idempotency key, which is still remembered for its
 	// time. Deleting again changes nothing and is no error.
 	Delete(ctx context.Context, tenantID string, ids []EventID) ([]Transition, error)
 }

@@ -45,6 +45,7 @@ func TestCommand(t *testing.T) {
 		"dance":                   {`unknown command "dance"`, 2},
 		"serve -h":                {"--rate-limit-per-minute (RATE_LIMIT_PER_MINUTE)", 0},
 		"serve --nope":            {"not defined: -nope", 2},
+		"serve --port=x --nope":   {"PORT: must be a whole number", 2},
 		"serve nope":              {`"nope" is not a flag`, 2},
 		"serve --port=x --host=y": {"PORT: must be a whole number", 2},
 	} {
@@ -89,6 +90,9 @@ func TestConfig(t *testing.T) {
 			if said := refusal(t, harness.Options{Env: []string{production, keys}}); !strings.Contains(said, says) {
 				t.Errorf("%s: %s", keys, said)
 			}
+		}
+		if said := refusal(t, harness.Options{Env: []string{"APP_ENV=PRODUCTION", "API_KEYS="}}); !strings.Contains(said, "API_KEYS") {
+			t.Errorf("%s", said)
 		}
 		server := harness.Start(t, harness.Options{Env: []string{production}})
 		server.Client(t, harness.Key).Post(`{"payload":{}}`)

@@ -51,6 +51,8 @@ func TestCreateEvent(t *testing.T) {
 			"Respond-Async":                    http.StatusAccepted,
 			"wait=10, respond-async; x=1":      http.StatusAccepted,
 			"return=minimal":                   http.StatusOK,
+			`foo="a, respond-async, b"`:        http.StatusOK,
+			`foo="a, b", respond-async`:        http.StatusAccepted,
 			"respond-asynchronously, wait=100": http.StatusOK,
 		} {
 			response := client.Do(http.MethodPost, "/events", body, "Prefer", prefer).Want(status)
@@ -69,7 +71,7 @@ func TestCreateEvent(t *testing.T) {
 			"{\n\t\"x\": [ 1,\r\n2 ] }",
 			`{"html":"<script>&'\u003c\u2028","e":"\u00e9é","half":"\ud83d","nul":"\u0000"}`,
 			`{"same":1,"same":2}`,
-			`{"a":{"b":{"c":[[[{}]]]}}}`,
+			`{"a":` + strings.Repeat("[", 255) + strings.Repeat("]", 255) + `,"s":"` + strings.Repeat(`[{\"`, 300) + `"}`,
 		} {
 			id := client.Post(`{"payload":` + payload + `}`)
 			want := `"payload":` + payload + `,"status"`
@@ -109,6 +111,7 @@ func TestCreateEventRefused(t *testing.T) {
 		"UTF8":             {"{\"payload\":{\"a\":\"\xff\"}}", "INVALID_JSON", "", "UTF-8"},
 		"BOM":              {"\ufeff{\"payload\":{}}", "INVALID_JSON", "", "not valid JSON"},
 		"Deep":             {`{"payload":{"a":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + `}}`, "INVALID_JSON", "", "not valid JSON"},
+		"Nested":           {`{"payload":{"a":` + strings.Repeat("[", 256) + strings.Repeat("]", 256) + `}}`, "INVALID_PAYLOAD", "payload", "256 levels"},
 		"NoPayload":        {`{}`, "INVALID_PAYLOAD", "payload", "required"},
 		"PayloadArray":     {`{"payload":[]}`, "INVALID_PAYLOAD", "payload", "must be an object"},
 		"PayloadString":    {`{"payload":"{}"}`, "INVALID_PAYLOAD", "payload", "must be an object"},

@@ -72,6 +72,8 @@ func TestInbox(t *testing.T) {
 			{[]string{"since", in(first, 0)}, func(at time.Time) bool { return !at.Before(first) }},
 			{[]string{"since", in(last, 2)}, func(at time.Time) bool { return !at.Before(last) }},
 			{[]string{"until", in(last, -7)}, func(at time.Time) bool { return at.Before(last) }},
+			{[]string{"until", "0001-01-01T00:00:00Z"}, func(time.Time) bool { return false }},
+			{[]string{"since", "0001-01-01T00:00:00Z"}, func(time.Time) bool { return true }},
 			{[]string{"until", in(first, 0)}, func(at time.Time) bool { return at.Before(first) }},
 			{[]string{"since", in(first, 0), "until", in(last, 0)}, func(at time.Time) bool { return !at.Before(first) && at.Before(last) }},
 			{[]string{"since", in(last.Add(time.Nanosecond), 0)}, func(at time.Time) bool { return at.After(last) }},

@@ -68,6 +68,8 @@ func TestLog(t *testing.T) {
 		client.Do(http.MethodGet, "/inbox?limit="+secret, "").Want(http.StatusBadRequest)
 		client.Do(http.MethodGet, "/inbox?cursor="+secret, "").Want(http.StatusBadRequest)
 		client.Do(http.MethodGet, "/inbox", "", "Authorization", "Bearer "+secret).Want(http.StatusUnauthorized)
+		client.Do(http.MethodGet, "/inbox?"+secret+"=1", "").Want(http.StatusBadRequest)
+		client.Do(http.MethodPost, "/events", `{"`+secret+`":{}}`).Want(http.StatusBadRequest)
 		last := client.Do(http.MethodGet, "/inbox?status="+secret, "").Want(http.StatusBadRequest)
 		logged(t, server, last.Header.Get("X-Request-ID"))
 		for _, hidden := range []string{secret, harness.Key} {

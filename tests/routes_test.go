@@ -32,6 +32,9 @@ func TestUnknownRoutes(t *testing.T) {
 		"TRACE /events":     {"POST"},
 		"POST /":            {"GET"},
 		"NONSENSE /events":  {"POST"},
+		"GET /events/batch": {"POST"},
+		"DELETE /inbox/ack": {"POST"},
+		"PUT /inbox":        {"GET", "HEAD"},
 		"PUT /openapi.json": {"GET"},
 	} {
 		method, path, _ := strings.Cut(route, " ")

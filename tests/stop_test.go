@@ -177,3 +177,39 @@ func (c *connection) response(t *testing.T) (status int, body string) {
 	}
 	return response.StatusCode, string(content)
 }
+
+// A client may close its half of the connection when it has sent everything, and still gets its answer.
+func TestHalfClosed(t *testing.T) {
+	t.Parallel()
+	server := harness.Start(t, harness.Options{})
+	const body = `{"payload":{}}`
+	for _, request := range []string{
+		"POST /events HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: " + fmt.Sprint(len(body)) + "\r\n%s\r\n" + body,
+		"GET /inbox HTTP/1.1\r\n%s\r\n",
+	} {
+		for range 20 {
+			c := dial(t, server)
+			c.write(t, fmt.Sprintf(request, "Host: test\r\nX-API-Key: "+harness.Key+"\r\n"))
+			tcp, ok := c.Conn.(*net.TCPConn)
+			if !ok {
+				t.Fatalf("%T", c.Conn)
+			}
+			if err := tcp.CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			if status, answer := c.response(t); status != http.StatusOK {
+				t.Fatalf("%d %s", status, answer)
+			}
+		}
+	}
+}
+
+// Even what is about no path at all is answered in the envelope.
+func TestOptionsOfServer(t *testing.T) {
+	t.Parallel()
+	c := dial(t, harness.Start(t, harness.Options{}))
+	c.write(t, "OPTIONS * HTTP/1.1\r\nHost: test\r\n\r\n")
+	if status, answer := c.response(t); status != http.StatusNotFound || !strings.Contains(answer, `"NOT_FOUND"`) {
+		t.Errorf("%d %s", status, answer)
+	}
+}

@@ -13,7 +13,7 @@ import (
 // Append implements store.Events.
 func (s *Store) Append(ctx context.Context, tenantID string, events []store.NewEvent) ([]store.Receipt, error) {
 	receipts := make([]store.Receipt, len(events))
-	err := s.writer.do(ctx, len(events), func(tx *session) error {
+	err := s.writer.do(ctx, weight(events), func(tx *session) error {
 		for i := range events {
 			receipt, err := tx.append(tenantID, &events[i], s.ttl)
 			if err != nil {
@@ -29,14 +29,26 @@ func (s *Store) Append(ctx context.Context, tenantID string, events []store.NewE
 	return receipts, nil
 }
 
+// weight is how much the events add to a commit: each a row, and each page of payload as much as a row.
+func weight(events []store.NewEvent) int {
+	const page = 4096
+	n := len(events)
+	for i := range events {
+		n += len(events[i].Payload) / page
+	}
+	return n
+}
+
 func (s *session) append(tenantID string, e *store.NewEvent, ttl time.Duration) (store.Receipt, error) {
 	id := s.ids.Next()
 	if e.IdempotencyKey != "" {
+		// By the clock, which an id may be ahead of.
+		now := time.Now()
 		fingerprint := e.Fingerprint()
-		if earlier, found, err := s.remembered(tenantID, e.IdempotencyKey, fingerprint[:], id.Time()); found || err != nil {
+		if earlier, found, err := s.remembered(tenantID, e.IdempotencyKey, fingerprint[:], now); found || err != nil {
 			return earlier, err
 		}
-		expires := id.Time().Add(ttl).UnixMilli()
+		expires := now.Add(ttl).UnixMilli()
 		if _, err := s.insertKey.Exec(tenantID, e.IdempotencyKey, id[:], fingerprint[:], expires); err != nil {
 			return store.Receipt{}, err
 		}

@@ -3,8 +3,6 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -37,6 +35,7 @@ type checkpointer struct {
 func newCheckpointer(path string) *checkpointer {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &checkpointer{path: path, due: make(chan struct{}, 1), cancel: cancel, stopped: make(chan struct{})}
+	c.erased.Store(true) // by a server that was killed before it had emptied the log
 	go c.run(ctx)
 	return c
 }
@@ -69,7 +68,7 @@ func (c *checkpointer) run(ctx context.Context) {
 func (c *checkpointer) copyLog(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkpointTimeout)
 	defer cancel()
-	db, err := open(c.path, 1, writing...)
+	db, err := open(c.path, 1, lockedWait, writing...)
 	if err != nil {
 		return err
 	}
@@ -82,11 +81,15 @@ func (c *checkpointer) copyLog(ctx context.Context) error {
 func (c *checkpointer) emptyLog(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkpointTimeout)
 	defer cancel()
-	db, err := open(c.path, 1, append(slices.Clone(writing), fmt.Sprintf("busy_timeout(%d)", eraseWait.Milliseconds()))...)
+	db, err := open(c.path, 1, eraseWait, writing...)
 	if err != nil {
 		return err
 	}
 	defer db.Close() //nolint:errcheck // nothing is pending
+	// Most of it beside the writer, so that little is left to do while it is held up.
+	if _, err := db.ExecContext(ctx, `PRAGMA wal_checkpoint(PASSIVE)`); err != nil {
+		return err
+	}
 	var busy, pages, folded int
 	if err := db.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &pages, &folded); err != nil {
 		return err

@@ -4,17 +4,20 @@ import (
 	"database/sql"
 	"fmt"
 	"net/url"
+	"time"
 
 	_ "modernc.org/sqlite" // the "sqlite" driver
 )
 
-// open returns a pool of at most n connections with the pragmas that every connection needs, and those given.
-// Connections are made when first used.
-func open(path string, n int, pragmas ...string) (*sql.DB, error) {
+// lockedWait is how long a connection waits for a lock that another process holds, such as a restore with the sqlite3
+// tool.
+const lockedWait = 2 * time.Second
+
+// open returns a pool of at most n connections that wait so long for locks, with the pragmas given. Connections are made
+// when first used.
+func open(path string, n int, wait time.Duration, pragmas ...string) (*sql.DB, error) {
 	query := url.Values{"_pragma": append([]string{
-		// Wait this long for a lock that another process holds, such as a backup with the sqlite3 tool.
-		"busy_timeout(2000)",
-		"cache_size(-16384)",
+		fmt.Sprintf("busy_timeout(%d)", wait.Milliseconds()), "cache_size(-16384)",
 	}, pragmas...)}
 	// Only Open makes the file: one that was taken away is not to be replaced by an empty one.
 	query.Set("mode", "rw")

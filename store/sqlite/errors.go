@@ -36,4 +36,4 @@ func unavailable(cause error) error {
 	return fmt.Errorf("sqlite: %w: %w", store.ErrUnavailable, cause)
 }
 
-func closed() error { return unavailable(store.ErrClosed) }
+func closed() error { return fmt.Errorf("sqlite: %w", store.ErrClosed) }

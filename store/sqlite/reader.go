@@ -23,7 +23,7 @@ type reader struct {
 }
 
 func openReader(path string, connections int) (*reader, error) {
-	db, err := open(path, connections, "query_only(1)")
+	db, err := open(path, connections, lockedWait, "query_only(1)")
 	if err != nil {
 		return nil, err
 	}
@@ -59,17 +59,18 @@ func (r *reader) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	if stmt != nil {
 		return stmt, nil
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		return nil, closed()
-	}
-	if stmt := r.stmts[query]; stmt != nil {
-		return stmt, nil
-	}
+	// Not under the lock, because it may wait for a connection.
 	stmt, err := r.db.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, errors.Join(closed(), stmt.Close())
+	}
+	if first := r.stmts[query]; first != nil {
+		return first, stmt.Close()
 	}
 	r.stmts[query] = stmt
 	return stmt, nil

@@ -31,7 +31,7 @@ func openSession(path string, ids *store.IDSource) (_ *session, err error) {
 	// Statements run under no deadline: a group is many callers', and one of them leaving must not undo the others.
 	ctx := context.Background()
 	s := &session{ids: ids}
-	if s.db, err = open(path, 1, writing...); err != nil {
+	if s.db, err = open(path, 1, lockedWait, writing...); err != nil {
 		return nil, err
 	}
 	defer func() {

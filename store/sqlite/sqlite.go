@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -23,7 +24,12 @@ type Options struct {
 	Path string
 	// IdempotencyTTL is how long an idempotency key is remembered after it was first used.
 	IdempotencyTTL time.Duration
+	// Log is told what an operator should look into; nil for nobody.
+	Log *slog.Logger
 }
+
+// clockTolerance is how far the newest event may be ahead of the clock without a word.
+const clockTolerance = time.Minute
 
 // lockWait is how long Open waits for another server to let go of the file, as in a restart.
 const lockWait = 5 * time.Second
@@ -63,7 +69,7 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	}
 	// Open until the reader is connected: the connection that makes the log and its index is the only one sure to be
 	// able to write them, because they get the mode of the database, which may be read-only for now.
-	first, err := open(opts.Path, 1, writing...)
+	first, err := open(opts.Path, 1, lockedWait, writing...)
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +83,10 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	newest, err := s.reader.newestID(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if ahead := time.Until(newest.Time()); ahead > clockTolerance && opts.Log != nil {
+		opts.Log.Warn("the newest event is of the future: the clock is behind, or was ahead; new events get times after it",
+			"newest", newest.Time(), "ahead", ahead.String())
 	}
 	s.checkpoint = newCheckpointer(opts.Path)
 	s.writer = newWriter(opts.Path, file, store.NewIDSource(newest), s.checkpoint)

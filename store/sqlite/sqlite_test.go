@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -212,6 +214,56 @@ func TestPermissions(t *testing.T) {
 		}
 		if others := info.Mode().Perm() & 0o007; others != 0 {
 			t.Errorf("%s has mode %s", file, info.Mode())
+		}
+	}
+}
+
+// A clock that was ahead once leaves an event of the future. Ids go on after it, and keys expire by the clock all the
+// same; the operator is told.
+func TestClockBehind(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "events.db")
+	s := open(t, path)
+	event := []store.NewEvent{{Payload: json.RawMessage(`{}`), IdempotencyKey: "k"}}
+	if _, err := s.Append(t.Context(), "a", []store.NewEvent{{Payload: json.RawMessage(`{}`)}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ahead := store.FirstEventID(time.Now().Add(48 * time.Hour))
+	conn := transaction(t, path, `BEGIN IMMEDIATE`)
+	if _, err := conn.ExecContext(t.Context(), `UPDATE events SET id = ?`, ahead[:]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.ExecContext(t.Context(), `COMMIT`); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	again, err := sqlite.Open(t.Context(), sqlite.Options{
+		Path: path, IdempotencyTTL: time.Millisecond, Log: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = again.Close() })
+	if !strings.Contains(log.String(), "of the future") {
+		t.Errorf("log: %s", &log)
+	}
+	for end := time.Now().Add(20 * time.Second); ; {
+		first, err := again.Append(t.Context(), "a", event)
+		if err != nil || first[0].ID.Compare(ahead) <= 0 {
+			t.Fatalf("%+v %v", first, err)
+		}
+		second, err := again.Append(t.Context(), "a", event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if second[0].Outcome == store.Accepted {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the key does not expire")
 		}
 	}
 }

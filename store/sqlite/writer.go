@@ -14,7 +14,7 @@ import (
 const (
 	// queueLength bounds the writes that wait for the next group; callers beyond it wait for a place.
 	queueLength = 4096
-	// groupWeight bounds the rows of one group, so that a commit stays short.
+	// groupWeight bounds the rows and pages of one group (8 MiB), so that a commit stays short.
 	groupWeight = 2000
 )
 
