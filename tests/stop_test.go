@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -184,7 +185,7 @@ func TestHalfClosed(t *testing.T) {
 	server := harness.Start(t, harness.Options{})
 	const body = `{"payload":{}}`
 	for _, request := range []string{
-		"POST /events HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: " + fmt.Sprint(len(body)) + "\r\n%s\r\n" + body,
+		"POST /events HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n%s\r\n" + body,
 		"GET /inbox HTTP/1.1\r\n%s\r\n",
 	} {
 		for range 20 {
