@@ -162,6 +162,7 @@ type call struct {
 	header    http.Header // of the answer
 	op        *operation  // nil for a route that is not in the contract
 	caller    Caller
+	cut       bool             // the answer could not be sent whole
 	charged   bool             // the rate limit has counted or refused this request
 	rejected  map[int]*problem // items of a batch that are not as the contract says, by index
 }

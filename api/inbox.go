@@ -12,7 +12,7 @@ import (
 )
 
 // maxPageBytes ends a page of the inbox early once its payloads have so many bytes together.
-const maxPageBytes = 8 << 20
+const maxPageBytes = 2 << 20
 
 // ListInbox implements gen.StrictServerInterface.
 func (a *API) ListInbox(ctx context.Context, r gen.ListInboxRequestObject) (gen.ListInboxResponseObject, error) {

@@ -56,7 +56,10 @@ func (a *API) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		c.SetRequest(r.WithContext(ctx))
 
 		err := survive(next, c)
-		if err != nil {
+		switch {
+		case err != nil && c.Response().Committed:
+			call.cut, err = true, nil // the client did not take the whole answer, and there is no other
+		case err != nil:
 			c.Error(err)
 		}
 		a.log(c, call, start, err)
@@ -126,6 +129,9 @@ func (a *API) log(c echo.Context, call *call, start time.Time, err error) {
 	)
 	if call.op != nil {
 		attrs = append(attrs, slog.String("operation", call.op.id))
+	}
+	if call.cut {
+		attrs = append(attrs, slog.Bool("cut", true))
 	}
 	if err != nil {
 		attrs = append(attrs, a.errorAttrs(err, status)...)

@@ -173,7 +173,7 @@ type ClientInterface interface {
 	//
 	// Oldest first, by `createdAt`, then `id`. To read on, pass `nextCursor` as `cursor`; it stays valid while
 	// events are acknowledged. On the last page `nextCursor` is null. A page may hold fewer events than `limit`
-	// when their payloads are large (8 MiB together), so go by `nextCursor`, not by the number of events.
+	// when their payloads are large (2 MiB together), so go by `nextCursor`, not by the number of events.
 	//
 	// Corresponds with GET /inbox (the `ListInbox` operationId).
 	ListInbox(ctx context.Context, params *ListInboxParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -407,7 +407,7 @@ func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (
 //
 // Oldest first, by `createdAt`, then `id`. To read on, pass `nextCursor` as `cursor`; it stays valid while
 // events are acknowledged. On the last page `nextCursor` is null. A page may hold fewer events than `limit`
-// when their payloads are large (8 MiB together), so go by `nextCursor`, not by the number of events.
+// when their payloads are large (2 MiB together), so go by `nextCursor`, not by the number of events.
 //
 // Corresponds with GET /inbox (the `ListInbox` operationId).
 func (c *Client) ListInbox(ctx context.Context, params *ListInboxParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1325,7 +1325,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Oldest first, by `createdAt`, then `id`. To read on, pass `nextCursor` as `cursor`; it stays valid while
 	// events are acknowledged. On the last page `nextCursor` is null. A page may hold fewer events than `limit`
-	// when their payloads are large (8 MiB together), so go by `nextCursor`, not by the number of events.
+	// when their payloads are large (2 MiB together), so go by `nextCursor`, not by the number of events.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3532,7 +3532,7 @@ func (c *ClientWithResponses) GetHealthWithResponse(ctx context.Context, reqEdit
 //
 // Oldest first, by `createdAt`, then `id`. To read on, pass `nextCursor` as `cursor`; it stays valid while
 // events are acknowledged. On the last page `nextCursor` is null. A page may hold fewer events than `limit`
-// when their payloads are large (8 MiB together), so go by `nextCursor`, not by the number of events.
+// when their payloads are large (2 MiB together), so go by `nextCursor`, not by the number of events.
 //
 // Returns a wrapper object for the known response body format(s).
 //
