@@ -89,6 +89,11 @@ func (op *operation) checkParameters(c echo.Context) error {
 	if err := op.checkQuery(r); err != nil {
 		return err
 	}
+	if op.id == batchOperation {
+		if err := refuseBatchKey(r.Header); err != nil {
+			return err
+		}
+	}
 	var input *openapi3filter.RequestValidationInput
 	for _, p := range op.params {
 		if p.In == openapi3.ParameterInHeader {

@@ -34,9 +34,9 @@ const docsPolicy = "default-src 'none'; script-src 'self' 'unsafe-inline'; style
 // serveDocs answers the page's files.
 func serveDocs(c echo.Context) error {
 	if name := c.Param("*"); name != "" {
-		_, plain := fs.Stat(static.FS, name)
+		plain, err := fs.Stat(static.FS, name)
 		_, zipped := fs.Stat(static.FS, name+".gz")
-		if plain != nil && zipped != nil {
+		if (err != nil || plain.IsDir()) && zipped != nil {
 			return echo.ErrNotFound
 		}
 	}

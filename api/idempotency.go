@@ -1,6 +1,7 @@
 package api
 
 import (
+	"net/http"
 	"strings"
 
 	"github.com/triggers-api/triggers/gen"
@@ -27,6 +28,16 @@ func idempotencyKey(params gen.CreateEventParams) (key string, replay bool, err 
 	default:
 		return "", false, nil
 	}
+}
+
+// refuseBatchKey refuses an idempotency header on a batch, where it would promise what it cannot keep.
+func refuseBatchKey(h http.Header) error {
+	for _, name := range []string{headerIdempotencyKey, headerXIdempotencyKey} {
+		if len(h[name]) > 0 {
+			return invalid(name, "header "+name+": not for a batch; give each item an idempotencyKey of its own")
+		}
+	}
+	return nil
 }
 
 // unquoteKey reads a key that is a string of structured fields (RFC 9651, section 3.3.3) or bare.

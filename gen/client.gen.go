@@ -134,7 +134,10 @@ type ClientInterface interface {
 	// accepted items are committed together, so either all of them are stored or the whole request fails.
 	//
 	// A batch draws as many requests from the rate limit as it has events. `MAX_BATCH_BYTES` (1 MiB unless the
-	// operator chose otherwise) limits the whole inflated body, `MAX_PAYLOAD_BYTES` each item.
+	// operator chose otherwise) limits the whole inflated body, `MAX_PAYLOAD_BYTES` each item. A batch of more events
+	// than the key may send in a minute (60 unless the operator chose otherwise) is refused with `BATCH_TOO_LARGE`.
+	//
+	// Idempotency headers are refused here: each item has an `idempotencyKey` of its own.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -147,7 +150,10 @@ type ClientInterface interface {
 	// accepted items are committed together, so either all of them are stored or the whole request fails.
 	//
 	// A batch draws as many requests from the rate limit as it has events. `MAX_BATCH_BYTES` (1 MiB unless the
-	// operator chose otherwise) limits the whole inflated body, `MAX_PAYLOAD_BYTES` each item.
+	// operator chose otherwise) limits the whole inflated body, `MAX_PAYLOAD_BYTES` each item. A batch of more events
+	// than the key may send in a minute (60 unless the operator chose otherwise) is refused with `BATCH_TOO_LARGE`.
+	//
+	// Idempotency headers are refused here: each item has an `idempotencyKey` of its own.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -328,7 +334,10 @@ func (c *Client) CreateEvent(ctx context.Context, params *CreateEventParams, bod
 // accepted items are committed together, so either all of them are stored or the whole request fails.
 //
 // A batch draws as many requests from the rate limit as it has events. `MAX_BATCH_BYTES` (1 MiB unless the
-// operator chose otherwise) limits the whole inflated body, `MAX_PAYLOAD_BYTES` each item.
+// operator chose otherwise) limits the whole inflated body, `MAX_PAYLOAD_BYTES` each item. A batch of more events
+// than the key may send in a minute (60 unless the operator chose otherwise) is refused with `BATCH_TOO_LARGE`.
+//
+// Idempotency headers are refused here: each item has an `idempotencyKey` of its own.
 //
 // Takes any type of body and a specified content type.
 //
@@ -351,7 +360,10 @@ func (c *Client) CreateEventBatchWithBody(ctx context.Context, contentType strin
 // accepted items are committed together, so either all of them are stored or the whole request fails.
 //
 // A batch draws as many requests from the rate limit as it has events. `MAX_BATCH_BYTES` (1 MiB unless the
-// operator chose otherwise) limits the whole inflated body, `MAX_PAYLOAD_BYTES` each item.
+// operator chose otherwise) limits the whole inflated body, `MAX_PAYLOAD_BYTES` each item. A batch of more events
+// than the key may send in a minute (60 unless the operator chose otherwise) is refused with `BATCH_TOO_LARGE`.
+//
+// Idempotency headers are refused here: each item has an `idempotencyKey` of its own.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1282,7 +1294,10 @@ type ClientWithResponsesInterface interface {
 	// accepted items are committed together, so either all of them are stored or the whole request fails.
 	//
 	// A batch draws as many requests from the rate limit as it has events. `MAX_BATCH_BYTES` (1 MiB unless the
-	// operator chose otherwise) limits the whole inflated body, `MAX_PAYLOAD_BYTES` each item.
+	// operator chose otherwise) limits the whole inflated body, `MAX_PAYLOAD_BYTES` each item. A batch of more events
+	// than the key may send in a minute (60 unless the operator chose otherwise) is refused with `BATCH_TOO_LARGE`.
+	//
+	// Idempotency headers are refused here: each item has an `idempotencyKey` of its own.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1295,7 +1310,10 @@ type ClientWithResponsesInterface interface {
 	// accepted items are committed together, so either all of them are stored or the whole request fails.
 	//
 	// A batch draws as many requests from the rate limit as it has events. `MAX_BATCH_BYTES` (1 MiB unless the
-	// operator chose otherwise) limits the whole inflated body, `MAX_PAYLOAD_BYTES` each item.
+	// operator chose otherwise) limits the whole inflated body, `MAX_PAYLOAD_BYTES` each item. A batch of more events
+	// than the key may send in a minute (60 unless the operator chose otherwise) is refused with `BATCH_TOO_LARGE`.
+	//
+	// Idempotency headers are refused here: each item has an `idempotencyKey` of its own.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3465,7 +3483,10 @@ func (c *ClientWithResponses) CreateEventWithResponse(ctx context.Context, param
 // accepted items are committed together, so either all of them are stored or the whole request fails.
 //
 // A batch draws as many requests from the rate limit as it has events. `MAX_BATCH_BYTES` (1 MiB unless the
-// operator chose otherwise) limits the whole inflated body, `MAX_PAYLOAD_BYTES` each item.
+// operator chose otherwise) limits the whole inflated body, `MAX_PAYLOAD_BYTES` each item. A batch of more events
+// than the key may send in a minute (60 unless the operator chose otherwise) is refused with `BATCH_TOO_LARGE`.
+//
+// Idempotency headers are refused here: each item has an `idempotencyKey` of its own.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -3484,7 +3505,10 @@ func (c *ClientWithResponses) CreateEventBatchWithBodyWithResponse(ctx context.C
 // accepted items are committed together, so either all of them are stored or the whole request fails.
 //
 // A batch draws as many requests from the rate limit as it has events. `MAX_BATCH_BYTES` (1 MiB unless the
-// operator chose otherwise) limits the whole inflated body, `MAX_PAYLOAD_BYTES` each item.
+// operator chose otherwise) limits the whole inflated body, `MAX_PAYLOAD_BYTES` each item. A batch of more events
+// than the key may send in a minute (60 unless the operator chose otherwise) is refused with `BATCH_TOO_LARGE`.
+//
+// Idempotency headers are refused here: each item has an `idempotencyKey` of its own.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -75,6 +75,12 @@ func TestBatch(t *testing.T) {
 				t.Errorf("%.60s: field %q, want %q", body, got, field)
 			}
 		}
+		for _, header := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
+			response := client.Do(http.MethodPost, "/events/batch", `{"events":[{"payload":{}}]}`, header, "k").WantError(http.StatusBadRequest, "INVALID_REQUEST")
+			if response.Text("error.field") != header {
+				t.Errorf("%s", response.Body)
+			}
+		}
 		for _, body := range []string{`{"events":[{"payload":{}}`, `{"events":[{"payload":{}},]}`, `{"events":[{"payload":{},}]}`, `{"events":[{"payload":{}}]} x`} {
 			post(body).WantError(http.StatusBadRequest, "INVALID_JSON")
 		}

@@ -108,7 +108,9 @@ func TestDocs(t *testing.T) {
 				t.Errorf("%s has no Content-Security-Policy", path)
 			}
 		}
-		client.In(t).Do(http.MethodGet, "/docs/nope.js", "").WantError(http.StatusNotFound, "NOT_FOUND")
+		for _, path := range []string{"/docs/nope.js", "/docs/."} {
+			client.In(t).Do(http.MethodGet, path, "").WantError(http.StatusNotFound, "NOT_FOUND")
+		}
 	})
 }
 

@@ -51,6 +51,10 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	if err := os.MkdirAll(filepath.Dir(opts.Path), 0o750); err != nil {
 		return nil, fmt.Errorf("sqlite: make the data directory: %w", err)
 	}
+	// One file, one lock, by whatever name it is called.
+	if real, err := filepath.EvalSymlinks(opts.Path); err == nil {
+		opts.Path = real
+	}
 	s := &Store{ttl: opts.IdempotencyTTL}
 	defer func() {
 		if err != nil {

@@ -79,9 +79,15 @@ func TestOpenErrInUse(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "events.db")
 	open(t, path)
-	if s, err := sqlite.Open(t.Context(), sqlite.Options{Path: path}); err == nil {
-		_ = s.Close()
-		t.Fatal("opened twice")
+	link := filepath.Join(t.TempDir(), "link.db")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{path, link} {
+		if s, err := sqlite.Open(t.Context(), sqlite.Options{Path: name}); err == nil {
+			_ = s.Close()
+			t.Errorf("opened twice, as %s", name)
+		}
 	}
 }
 
