@@ -52,8 +52,8 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 		return nil, fmt.Errorf("sqlite: make the data directory: %w", err)
 	}
 	// One file, one lock, by whatever name it is called.
-	if real, err := filepath.EvalSymlinks(opts.Path); err == nil {
-		opts.Path = real
+	if target, err := filepath.EvalSymlinks(opts.Path); err == nil {
+		opts.Path = target
 	}
 	s := &Store{ttl: opts.IdempotencyTTL}
 	defer func() {
