@@ -64,7 +64,7 @@ func New(cfg Config) (*API, error) {
 
 	a.echo.IPExtractor = echo.ExtractIPDirect() // headers that name another address can be made up
 	a.echo.HTTPErrorHandler = writeError
-	a.echo.Binder = binder{ops: ops, maxPayload: cfg.MaxPayloadBytes, maxBatch: cfg.MaxBatchBytes}
+	a.echo.Binder = binder{maxPayload: cfg.MaxPayloadBytes, maxBatch: cfg.MaxBatchBytes}
 	a.echo.Use(a.observe, securityHeaders, cors(spec, cfg.AllowedOrigins))
 
 	literal := literalPaths(spec)

@@ -14,7 +14,6 @@ import (
 // binder gives generated handlers their bodies: read once, decoded once, judged by the contract's schemas. It is Echo's
 // binder, which the generated code calls.
 type binder struct {
-	ops                  map[string]*operation
 	maxPayload, maxBatch int64
 }
 

@@ -128,7 +128,7 @@ func (w *writer) commit(group []*operation) {
 	live := group[:0]
 	for _, op := range group {
 		if op.ctx.Err() != nil {
-			op.done <- unavailable(op.ctx.Err()) // its caller is gone; storing it now would surprise them
+			op.done <- unavailable(op.ctx.Err()) // its caller has been told that it failed
 			continue
 		}
 		live = append(live, op)
