@@ -9,21 +9,41 @@ import (
 // return ErrUnavailable when the engine cannot serve them.
 type Store interface {
 	Events
-	Purger
+	Registry
+	Eraser
+	Archive
 
-	// Check returns nil when the store can be read and written right now. It writes to find out.
+	// Traits says what this engine promises where engines differ.
+	Traits() Traits
+
+	// Check returns nil when the store can be read and written right now, and ErrSchema when it is not of this program's
+	// schema version any more. It writes to find out.
 	Check(ctx context.Context) error
 
 	// Close waits until what was begun is stored and releases everything. Calls made later return ErrClosed.
 	Close() error
 }
 
+// Traits are what engines cannot all promise. The zero value is the weakest.
+type Traits struct {
+	// CommitOrder says that ids are assigned in commit order, whichever instance accepts: whoever reads in id order never
+	// has an event appear behind them.
+	CommitOrder bool
+	// FreshLists says that a list shows every change that was answered before it was asked for. Without it changes
+	// appear within moments, and a list still never shows an event in a status that it no longer has.
+	FreshLists bool
+	// AtomicAppend is how many events one Append stores all or none, each with an idempotency key, as long as their
+	// payloads have together no more than 2 MiB; 0 is any number of any size. A longer Append is stored in pieces of at
+	// least that many: one that fails may then have stored some of its events.
+	AtomicAppend int
+}
+
 // Events keeps the tenants' events. No method ever shows or changes another tenant's event: for the caller it does not
 // exist.
 type Events interface {
-	// Append stores the events durably, all or none, and answers one receipt for each, in order. When it returns without
-	// an error they survive a crash. Events of one call with the same idempotency key count in their order. Ids are
-	// assigned in commit order: whoever reads in id order never has an event appear behind them.
+	// Append stores the events durably, all or none (see Traits), and answers one receipt for each, in order. When it
+	// returns without an error they survive a crash. Events of one call with the same idempotency key count in their
+	// order.
 	Append(ctx context.Context, tenantID string, events []NewEvent) ([]Receipt, error)
 
 	// Event returns one event, whatever its status. It returns ErrNotFound when the tenant has no such event.
@@ -62,10 +82,18 @@ type Page struct {
 	More   bool
 }
 
-// Purger removes what has outlived its use.
-type Purger interface {
-	// Purge removes, in one small step that does not hold up other writers for long, events created before the given
-	// time, whatever their status, and idempotency keys that are no longer remembered. A zero time keeps all events. It
-	// answers whether there is more to remove.
-	Purge(ctx context.Context, createdBefore time.Time) (more bool, err error)
+// Eraser removes what has outlived its use. Each call is one small step that does not hold up other writers for long;
+// more says that the same call would find more to remove.
+type Eraser interface {
+	// Purge removes events of a tenant that were created before the given time, whatever their status, and answers how
+	// many.
+	Purge(ctx context.Context, tenantID string, createdBefore time.Time) (removed int, more bool, err error)
+
+	// Forget removes the idempotency keys of a tenant whose events were created before the given time, whether they are
+	// still remembered or not.
+	Forget(ctx context.Context, tenantID string, createdBefore time.Time) (more bool, err error)
+
+	// Expire removes idempotency keys that are no longer remembered, and API keys that expired more than KeyGrace ago, of
+	// all tenants. It does nothing where the engine does that by itself.
+	Expire(ctx context.Context) (more bool, err error)
 }

@@ -86,3 +86,11 @@ func optional(s string) any {
 	}
 	return s
 }
+
+// optionalTime stores a time that has not come as NULL.
+func optionalTime(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMilli()
+}

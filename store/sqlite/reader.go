@@ -76,41 +76,61 @@ func (r *reader) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	return stmt, nil
 }
 
-// newestID returns the id of the event stored last, or the zero id.
+// newestID returns an id that no stored event's is above: that of the event stored last, or more after an import. It is
+// the zero id when nothing was ever stored.
 func (r *reader) newestID(ctx context.Context) (store.EventID, error) {
 	var id []byte
-	err := r.db.QueryRowContext(ctx, `SELECT id FROM events ORDER BY seq DESC LIMIT 1`).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return store.EventID{}, nil
-	}
+	err := r.db.QueryRowContext(ctx, `SELECT max(coalesce((SELECT id FROM events ORDER BY seq DESC LIMIT 1), zeroblob(16)),
+		coalesce((SELECT event_id FROM newest_import), zeroblob(16)))`).Scan(&id)
 	if err != nil {
-		return store.EventID{}, translate(err)
+		return store.EventID{}, fmt.Errorf("sqlite: read the newest id: %w", err)
 	}
 	return store.EventID(id), nil
+}
+
+// scanner is a row that is to be read: *sql.Rows or *sql.Row.
+type scanner interface{ Scan(dest ...any) error }
+
+// readAll runs a query and reads all of its rows.
+func readAll[T any](ctx context.Context, r *reader, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	stmt, err := r.prepare(ctx, query)
+	if err != nil {
+		return nil, r.failed(err)
+	}
+	rows, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return nil, r.failed(err)
+	}
+	defer rows.Close() //nolint:errcheck // its error is rows.Err
+	var all []T
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, r.failed(err)
+		}
+		all = append(all, one)
+	}
+	return all, r.failed(rows.Err())
+}
+
+// readOne runs a query for one row. It returns ErrNotFound, with the words for what was looked for, when there is none.
+func readOne[T any](ctx context.Context, r *reader, what string, scan func(scanner) (T, error), query string, args ...any) (one T, err error) {
+	all, err := readAll(ctx, r, scan, query, args...)
+	if err != nil {
+		return one, err
+	}
+	if len(all) == 0 {
+		return one, fmt.Errorf("sqlite: %s: %w", what, store.ErrNotFound)
+	}
+	return all[0], nil
 }
 
 const eventColumns = `id, source, type, topic, idempotency_key, status, acknowledged_at, deleted_at, payload`
 
 // Event implements store.Events.
 func (s *Store) Event(ctx context.Context, tenantID string, id store.EventID) (store.Event, error) {
-	stmt, err := s.reader.prepare(ctx, `SELECT `+eventColumns+` FROM events
-		WHERE tenant = ? AND status IN (0, 1, 2) AND id = ?`)
-	if err != nil {
-		return store.Event{}, s.reader.failed(err)
-	}
-	rows, err := stmt.QueryContext(ctx, tenantID, id[:])
-	if err != nil {
-		return store.Event{}, s.reader.failed(err)
-	}
-	defer rows.Close() //nolint:errcheck // read to the end below
-	if !rows.Next() {
-		if err := rows.Err(); err != nil {
-			return store.Event{}, s.reader.failed(err)
-		}
-		return store.Event{}, fmt.Errorf("sqlite: event %s: %w", id, store.ErrNotFound)
-	}
-	e, err := scanEvent(rows)
-	return e, s.reader.failed(err)
+	return readOne(ctx, s.reader, "event "+id.String(), scanEvent, `SELECT `+eventColumns+` FROM events
+		WHERE tenant = ? AND status IN (0, 1, 2) AND id = ?`, tenantID, id[:])
 }
 
 // List implements store.Events.
@@ -171,7 +191,7 @@ func listQuery(p store.ListParams) (string, []any) {
 	return query.String(), append(args, p.Limit+1)
 }
 
-func scanEvent(rows *sql.Rows) (store.Event, error) {
+func scanEvent(row scanner) (store.Event, error) {
 	var (
 		e                        store.Event
 		id                       sql.RawBytes
@@ -180,7 +200,7 @@ func scanEvent(rows *sql.Rows) (store.Event, error) {
 		acknowledged, deleted    sql.NullInt64
 		payload                  []byte
 	)
-	err := rows.Scan(&id, &source, &kind, &topic, &key, &status, &acknowledged, &deleted, &payload)
+	err := row.Scan(&id, &source, &kind, &topic, &key, &status, &acknowledged, &deleted, &payload)
 	if err != nil {
 		return e, err
 	}
@@ -190,6 +210,11 @@ func scanEvent(rows *sql.Rows) (store.Event, error) {
 	e.AcknowledgedAt, e.DeletedAt = milliTime(acknowledged), milliTime(deleted)
 	e.Payload = payload
 	return e, nil
+}
+
+func scanText(row scanner) (text string, err error) {
+	err = row.Scan(&text)
+	return text, err
 }
 
 func milliTime(ms sql.NullInt64) time.Time {

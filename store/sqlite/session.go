@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/triggers-api/triggers/store"
 )
@@ -19,19 +20,19 @@ type session struct {
 	conn  *sql.Conn
 	stmts []*sql.Stmt
 
-	begin, commit                        *sql.Stmt
-	insertEvent                          *sql.Stmt
-	findKey, insertKey, dropKey          *sql.Stmt
-	acknowledge, erase, status           *sql.Stmt
-	oldestEvents, purgeEvents, purgeKeys *sql.Stmt
-	heartbeat, checkpoint, logState      *sql.Stmt
+	begin, commit               *sql.Stmt
+	insertEvent                 *sql.Stmt
+	findKey, insertKey, dropKey *sql.Stmt
+	acknowledge, erase, status  *sql.Stmt
+	heartbeat, version          *sql.Stmt
+	checkpoint, logState        *sql.Stmt
 }
 
-func openSession(path string, ids *store.IDSource) (_ *session, err error) {
+func openSession(path string, wait time.Duration, ids *store.IDSource) (_ *session, err error) {
 	// Statements run under no deadline: a group is many callers', and one of them leaving must not undo the others.
 	ctx := context.Background()
 	s := &session{ids: ids}
-	if s.db, err = open(path, 1, lockedWait, writing...); err != nil {
+	if s.db, err = open(path, 1, wait, writing...); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -58,12 +59,9 @@ func openSession(path string, ids *store.IDSource) (_ *session, err error) {
 		{&s.erase, `UPDATE events SET status = 2, deleted_at = ?, payload = NULL, idempotency_key = NULL
 			WHERE tenant = ? AND status IN (0, 1) AND id = ?`},
 		{&s.status, `SELECT status FROM events WHERE tenant = ? AND status IN (0, 1, 2) AND id = ?`},
-		{&s.oldestEvents, `SELECT seq, id, coalesce(length(payload), 0) FROM events ORDER BY seq LIMIT ?`},
-		{&s.purgeEvents, `DELETE FROM events WHERE seq <= ?`},
-		{&s.purgeKeys, `DELETE FROM idempotency_keys
-			WHERE seq IN (SELECT seq FROM idempotency_keys WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`},
 		{&s.heartbeat, `INSERT INTO heartbeat (id, checked_at) VALUES (1, ?)
 			ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at`},
+		{&s.version, schemaVersion},
 		{&s.checkpoint, `PRAGMA wal_checkpoint(PASSIVE)`},
 		{&s.logState, `PRAGMA wal_checkpoint(NOOP)`},
 	} {
@@ -73,6 +71,41 @@ func openSession(path string, ids *store.IDSource) (_ *session, err error) {
 		s.stmts = append(s.stmts, *p.stmt)
 	}
 	return s, nil
+}
+
+// exec runs a statement that is too rare to be kept prepared, and returns how many rows it changed.
+func (s *session) exec(query string, args ...any) (changed int64, err error) {
+	result, err := s.conn.ExecContext(context.Background(), query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// queryRow runs a query that is too rare to be kept prepared.
+func (s *session) queryRow(query string, args ...any) *sql.Row {
+	return s.conn.QueryRowContext(context.Background(), query, args...)
+}
+
+// repeat runs one statement for each of the rows of arguments, and returns how many rows it changed in all.
+func (s *session) repeat(query string, rows iter.Seq[[]any]) (changed int64, err error) {
+	stmt, err := s.conn.PrepareContext(context.Background(), query)
+	if err != nil {
+		return 0, err
+	}
+	defer stmt.Close() //nolint:errcheck // nothing is pending
+	for args := range rows {
+		result, err := stmt.Exec(args...)
+		if err != nil {
+			return 0, err
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return 0, err
+		}
+		changed += n
+	}
+	return changed, nil
 }
 
 // logged returns how many pages the log holds that are not folded into the database file yet.

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func open(t *testing.T, path string) *sqlite.Store {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: path, IdempotencyTTL: time.Hour})
+	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: path, IdempotencyTTL: time.Hour, AutoMigrate: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,17 +32,17 @@ func open(t *testing.T, path string) *sqlite.Store {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T, opts storetest.Options) store.Store {
+	storetest.Run(t, storetest.Harness{Open: func(t *testing.T, opts storetest.Options) store.Store {
 		t.Helper()
 		s, err := sqlite.Open(t.Context(), sqlite.Options{
-			Path: filepath.Join(t.TempDir(), "data", "events.db"), IdempotencyTTL: opts.IdempotencyTTL,
+			Path: filepath.Join(t.TempDir(), "data", "events.db"), IdempotencyTTL: opts.IdempotencyTTL, AutoMigrate: true,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = s.Close() })
 		return s
-	})
+	}})
 }
 
 // After a restart, ids go on from the newest that is stored, so that nothing is listed behind a reader's cursor.
@@ -84,7 +84,7 @@ func TestOpenErrInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{path, link} {
-		if s, err := sqlite.Open(t.Context(), sqlite.Options{Path: name}); err == nil {
+		if s, err := sqlite.Open(t.Context(), sqlite.Options{Path: name, AutoMigrate: true}); err == nil {
 			_ = s.Close()
 			t.Errorf("opened twice, as %s", name)
 		}
@@ -97,7 +97,7 @@ func TestOpenErrNotADatabase(t *testing.T) {
 	if err := os.WriteFile(path, bytes.Repeat([]byte("not a database\n"), 1000), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := sqlite.Open(t.Context(), sqlite.Options{Path: path}); err == nil {
+	if s, err := sqlite.Open(t.Context(), sqlite.Options{Path: path, AutoMigrate: true}); err == nil {
 		_ = s.Close()
 		t.Fatal("opened")
 	}
@@ -247,7 +247,7 @@ func TestClockBehind(t *testing.T) {
 	}
 	var log bytes.Buffer
 	again, err := sqlite.Open(t.Context(), sqlite.Options{
-		Path: path, IdempotencyTTL: time.Millisecond, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Path: path, IdempotencyTTL: time.Millisecond, AutoMigrate: true, Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/triggers-api/triggers/store"
 )
@@ -22,7 +23,8 @@ const (
 // answers them when that is on disk: concurrent callers share one fsync.
 type writer struct {
 	path       string
-	file       fs.FileInfo // which file path named when it was opened
+	file       fs.FileInfo   // which file path named when it was opened
+	wait       time.Duration // for locks that another process holds
 	ids        *store.IDSource
 	checkpoint *checkpointer
 	queue      chan *operation
@@ -43,9 +45,11 @@ type operation struct {
 	done   chan error
 }
 
-func newWriter(path string, file fs.FileInfo, ids *store.IDSource, checkpoint *checkpointer) *writer {
+// newWriter starts a writer. One that appends no events needs neither ids nor a checkpointer: the server beside it folds
+// in what it writes.
+func newWriter(path string, file fs.FileInfo, wait time.Duration, ids *store.IDSource, checkpoint *checkpointer) *writer {
 	w := &writer{
-		path: path, file: file, ids: ids, checkpoint: checkpoint,
+		path: path, file: file, wait: wait, ids: ids, checkpoint: checkpoint,
 		queue: make(chan *operation, queueLength), stopped: make(chan struct{}),
 	}
 	go w.run()
@@ -163,7 +167,7 @@ func (w *writer) transact(ops ...*operation) (err error) {
 		}
 	}()
 	if w.session == nil {
-		if w.session, err = openSession(w.path, w.ids); err != nil {
+		if w.session, err = openSession(w.path, w.wait, w.ids); err != nil {
 			return err
 		}
 	}
@@ -178,7 +182,9 @@ func (w *writer) transact(ops ...*operation) (err error) {
 	if _, err := w.session.commit.Exec(); err != nil {
 		return err
 	}
-	w.checkpoint.committed(w.session)
+	if w.checkpoint != nil {
+		w.checkpoint.committed(w.session)
+	}
 	return nil
 }
 

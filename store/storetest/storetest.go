@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -18,13 +19,22 @@ type Options struct {
 	IdempotencyTTL time.Duration
 }
 
-// Open returns an empty store that is closed when the test ends.
-type Open func(t *testing.T, opts Options) store.Store
+// Harness opens stores of one engine. What it opens is closed when the test ends.
+type Harness struct {
+	// Open opens a store on data of its own, which is empty.
+	Open func(t *testing.T, opts Options) store.Store
 
-// Run runs the whole suite.
-func Run(t *testing.T, open Open) {
+	// Instances opens n stores on the same data, which is empty, as that many servers would. It is nil for an engine that
+	// one server has to itself.
+	Instances func(t *testing.T, opts Options, n int) []store.Store
+}
+
+// Run runs the whole suite. Where the engine promises less than others, its Traits say so, and the log names what is
+// not asked for.
+func Run(t *testing.T, h Harness) {
 	t.Helper()
-	for name, test := range map[string]func(*testing.T, Open){
+	for name, test := range map[string]func(*testing.T, Harness){
+		"Traits":      testTraits,
 		"Append":      testAppend,
 		"Payload":     testPayload,
 		"Idempotency": testIdempotency,
@@ -35,12 +45,20 @@ func Run(t *testing.T, open Open) {
 		"Acknowledge": testAcknowledge,
 		"Delete":      testDelete,
 		"Purge":       testPurge,
+		"Forget":      testForget,
+		"Expire":      testExpire,
 		"Concurrency": testConcurrency,
+		"Instances":   testInstances,
+		"Tenants":     testTenants,
+		"Keys":        testKeys,
+		"Archive":     testArchive,
+		"Erasure":     testErasure,
+		"Gone":        testGone,
 		"Closed":      testClosed,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, open)
+			test(t, h)
 		})
 	}
 }
@@ -51,9 +69,9 @@ const (
 	day     = 24 * time.Hour
 )
 
-func setup(t *testing.T, open Open) (context.Context, store.Store) {
+func setup(t *testing.T, h Harness) (context.Context, store.Store) {
 	t.Helper()
-	return t.Context(), open(t, Options{IdempotencyTTL: time.Hour})
+	return t.Context(), h.Open(t, Options{IdempotencyTTL: time.Hour})
 }
 
 func must(t *testing.T, err error) {
@@ -67,6 +85,14 @@ func wantError(t *testing.T, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {
 		t.Fatalf("error %v, want %v", err, want)
+	}
+}
+
+// wantErrorFrom is wantError for goroutines that are not the test's own.
+func wantErrorFrom(t *testing.T, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("error %v, want %v", err, want)
 	}
 }
 
@@ -90,61 +116,8 @@ func appendAll(t *testing.T, s store.Store, tenant string, events ...store.NewEv
 	return ids
 }
 
-// list follows the cursor to the end and checks the order on the way.
-func list(t *testing.T, s store.Store, params store.ListParams) []store.Event {
-	t.Helper()
-	if params.Status == "" {
-		params.Status = store.Pending
-	}
-	if params.TenantID == "" {
-		params.TenantID = tenantA
-	}
-	if params.Limit == 0 {
-		params.Limit = 100
-	}
-	var all []store.Event
-	for {
-		page, err := s.List(t.Context(), params)
-		must(t, err)
-		if len(page.Events) > params.Limit {
-			t.Fatalf("a page of %d events, limit %d", len(page.Events), params.Limit)
-		}
-		for _, e := range page.Events {
-			if n := len(all); n > 0 && all[n-1].ID.Compare(e.ID) >= 0 {
-				t.Fatalf("%s comes after %s", e.ID, all[n-1].ID)
-			}
-			all = append(all, e)
-		}
-		if !page.More {
-			return all
-		}
-		if len(page.Events) == 0 {
-			t.Fatal("an empty page that promises more")
-		}
-		params.After = store.Cursor{ID: page.Events[len(page.Events)-1].ID}
-	}
-}
-
-func idsOf(events []store.Event) []store.EventID {
-	ids := make([]store.EventID, len(events))
-	for i := range events {
-		ids[i] = events[i].ID
-	}
-	return ids
-}
-
-func wantIDs(t *testing.T, events []store.Event, want ...store.EventID) {
-	t.Helper()
-	got := idsOf(events)
-	if len(got) != len(want) {
-		t.Fatalf("got %v, want %v", got, want)
-	}
-	for i := range want {
-		if got[i] != want[i] {
-			t.Fatalf("got %v, want %v", got, want)
-		}
-	}
-}
+// pollPause is how long to leave the engine alone between two looks.
+const pollPause = 2 * time.Millisecond
 
 // eventually calls probe until it answers true.
 func eventually(t *testing.T, what string, probe func() bool) {
@@ -154,5 +127,39 @@ func eventually(t *testing.T, what string, probe func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited %s for %s", timeout, what)
 		}
+		time.Sleep(pollPause)
 	}
+}
+
+// keyed is an event with an idempotency key, which is its payload too.
+func keyed(key string) store.NewEvent {
+	return store.NewEvent{IdempotencyKey: key, Payload: json.RawMessage(`{"key":"` + key + `"}`)}
+}
+
+// batch is how many events are appended at a time, as the API does at most.
+const batch = 100
+
+// appendMany stores n events in batches.
+func appendMany(t *testing.T, s store.Store, tenant string, n int) (ids []store.EventID) {
+	t.Helper()
+	return appendBatches(t, s, tenant, n, func(int) store.NewEvent { return plain() })
+}
+
+// appendKeyed stores n events in batches, each with a key of its own that begins with the given text.
+func appendKeyed(t *testing.T, s store.Store, tenant, key string, n int) (ids []store.EventID) {
+	t.Helper()
+	return appendBatches(t, s, tenant, n, func(i int) store.NewEvent { return keyed(fmt.Sprintf("%s%06d", key, i)) })
+}
+
+func appendBatches(t *testing.T, s store.Store, tenant string, n int, event func(i int) store.NewEvent) (ids []store.EventID) {
+	t.Helper()
+	var events []store.NewEvent
+	for i := range n {
+		events = append(events, event(i))
+		if len(events) == batch || i == n-1 {
+			ids = append(ids, appendAll(t, s, tenant, events...)...)
+			events = events[:0]
+		}
+	}
+	return ids
 }

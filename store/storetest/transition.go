@@ -3,8 +3,8 @@ package storetest
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
-	"time"
 
 	"github.com/triggers-api/triggers/store"
 )
@@ -20,9 +20,9 @@ func transition(t *testing.T, apply transitionFunc, tenant string, want store.Tr
 	}
 }
 
-func testAcknowledge(t *testing.T, open Open) {
+func testAcknowledge(t *testing.T, h Harness) {
 	t.Run("OK", func(t *testing.T) {
-		ctx, s := setup(t, open)
+		ctx, s := setup(t, h)
 		id := appendAll(t, s, tenantA, plain())[0]
 		transition(t, s.Acknowledge, tenantA, store.Transition{ID: id, Status: store.Acknowledged})
 		first, err := s.Event(ctx, tenantA, id)
@@ -39,13 +39,13 @@ func testAcknowledge(t *testing.T, open Open) {
 		}
 	})
 	t.Run("ErrDeleted", func(t *testing.T) {
-		_, s := setup(t, open)
+		_, s := setup(t, h)
 		id := appendAll(t, s, tenantA, plain())[0]
 		transition(t, s.Delete, tenantA, store.Transition{ID: id, Status: store.Deleted})
 		transition(t, s.Acknowledge, tenantA, store.Transition{ID: id, Status: store.Deleted, Err: store.ErrDeleted})
 	})
 	t.Run("ErrNotFound", func(t *testing.T) {
-		ctx, s := setup(t, open)
+		ctx, s := setup(t, h)
 		id := appendAll(t, s, tenantA, plain())[0]
 		transition(t, s.Acknowledge, tenantB, store.Transition{ID: id, Err: store.ErrNotFound})
 		transition(t, s.Acknowledge, tenantA, store.Transition{ID: store.NewIDSource(id).Next(), Err: store.ErrNotFound})
@@ -55,8 +55,12 @@ func testAcknowledge(t *testing.T, open Open) {
 			t.Errorf("another tenant changed the status to %s", e.Status)
 		}
 	})
+	t.Run("Largest", func(t *testing.T) {
+		_, s := setup(t, h)
+		testLargest(t, s)
+	})
 	t.Run("Many", func(t *testing.T) {
-		ctx, s := setup(t, open)
+		ctx, s := setup(t, h)
 		ids := appendAll(t, s, tenantA, plain(), plain(), plain())
 		transition(t, s.Delete, tenantA, store.Transition{ID: ids[1], Status: store.Deleted})
 		never := store.NewIDSource(ids[2]).Next()
@@ -76,7 +80,32 @@ func testAcknowledge(t *testing.T, open Open) {
 	})
 }
 
-func testDelete(t *testing.T, open Open) {
+// testLargest is about as many ids as the API takes at once, some of them repeated.
+func testLargest(t *testing.T, s store.Store) {
+	t.Helper()
+	const most = 500
+	ids := appendMany(t, s, tenantA, most-20)
+	asked := slices.Concat(ids, ids[:10], ids[most-30:])
+	for _, c := range []struct {
+		apply transitionFunc
+		to    store.Status
+	}{{s.Acknowledge, store.Acknowledged}, {s.Acknowledge, store.Acknowledged}, {s.Delete, store.Deleted}} {
+		got, err := c.apply(t.Context(), tenantA, asked)
+		must(t, err)
+		if len(got) != len(asked) {
+			t.Fatalf("%d answers for %d ids", len(got), len(asked))
+		}
+		for i, r := range got {
+			if r != (store.Transition{ID: asked[i], Status: c.to}) {
+				t.Fatalf("%d: %+v", i, r)
+			}
+		}
+		wantList(t, s, store.ListParams{})
+		wantList(t, s, store.ListParams{Status: c.to}, ids...)
+	}
+}
+
+func testDelete(t *testing.T, h Harness) {
 	tombstone := func(t *testing.T, s store.Store, id store.EventID) store.Event {
 		t.Helper()
 		e, err := s.Event(t.Context(), tenantA, id)
@@ -90,7 +119,7 @@ func testDelete(t *testing.T, open Open) {
 	event := plain()
 	event.Source, event.Type, event.Topic, event.IdempotencyKey = "s", "t", "p", "k"
 	t.Run("Pending", func(t *testing.T) {
-		_, s := setup(t, open)
+		_, s := setup(t, h)
 		id := appendAll(t, s, tenantA, event)[0]
 		transition(t, s.Delete, tenantA, store.Transition{ID: id, Status: store.Deleted})
 		first := tombstone(t, s, id)
@@ -103,7 +132,7 @@ func testDelete(t *testing.T, open Open) {
 		}
 	})
 	t.Run("Acknowledged", func(t *testing.T) {
-		_, s := setup(t, open)
+		_, s := setup(t, h)
 		id := appendAll(t, s, tenantA, event)[0]
 		transition(t, s.Acknowledge, tenantA, store.Transition{ID: id, Status: store.Acknowledged})
 		transition(t, s.Delete, tenantA, store.Transition{ID: id, Status: store.Deleted})
@@ -112,63 +141,13 @@ func testDelete(t *testing.T, open Open) {
 		}
 	})
 	t.Run("ErrNotFound", func(t *testing.T) {
-		ctx, s := setup(t, open)
+		ctx, s := setup(t, h)
 		id := appendAll(t, s, tenantA, event)[0]
 		transition(t, s.Delete, tenantB, store.Transition{ID: id, Err: store.ErrNotFound})
 		e, err := s.Event(ctx, tenantA, id)
 		must(t, err)
 		if e.Status != store.Pending || len(e.Payload) == 0 {
 			t.Errorf("another tenant changed %+v", e)
-		}
-	})
-}
-
-func testPurge(t *testing.T, open Open) {
-	purge := func(t *testing.T, s store.Store, before time.Time) {
-		t.Helper()
-		eventually(t, "the purge to end", func() bool {
-			more, err := s.Purge(t.Context(), before)
-			must(t, err)
-			return !more
-		})
-	}
-	t.Run("Events", func(t *testing.T) {
-		ctx, s := setup(t, open)
-		var events []store.NewEvent
-		for range 1200 { // more than one step
-			events = append(events, plain())
-		}
-		ids := appendAll(t, s, tenantA, events...)
-		_, err := s.Acknowledge(ctx, tenantA, ids[:10])
-		must(t, err)
-		purge(t, s, time.Time{})
-		purge(t, s, ids[0].Time())
-		if n := len(list(t, s, store.ListParams{Limit: 500})); n != len(ids)-10 {
-			t.Fatalf("%d events left, nothing was old enough to go", n)
-		}
-		var keep store.EventID
-		eventually(t, "the next millisecond", func() bool {
-			keep = appendAll(t, s, tenantB, plain())[0]
-			return keep.Time().After(ids[len(ids)-1].Time())
-		})
-		purge(t, s, keep.Time())
-		wantIDs(t, list(t, s, store.ListParams{}))
-		wantIDs(t, list(t, s, store.ListParams{Status: store.Acknowledged}))
-		_, err = s.Event(ctx, tenantA, ids[0])
-		wantError(t, err, store.ErrNotFound)
-		_, err = s.Event(ctx, tenantB, keep)
-		must(t, err)
-	})
-	t.Run("KeepsKeys", func(t *testing.T) {
-		ctx, s := setup(t, open)
-		keyed := plain()
-		keyed.IdempotencyKey = "k"
-		id := appendAll(t, s, tenantA, keyed)[0]
-		purge(t, s, time.Now().Add(day))
-		receipts, err := s.Append(ctx, tenantA, []store.NewEvent{keyed})
-		must(t, err)
-		if want := (store.Receipt{ID: id, Outcome: store.Duplicate}); receipts[0] != want {
-			t.Errorf("got %+v, want %+v: a key outlives its event", receipts[0], want)
 		}
 	})
 }
