@@ -1,31 +1,32 @@
 package limit
 
 import (
+	"strconv"
 	"sync"
 	"testing"
 	"time"
 )
 
 // stopped returns buckets whose clock only moves when told.
-func stopped(perMinute int) (*Buckets, *time.Time) {
+func stopped() (*Buckets, *time.Time) {
 	now := time.Date(2025, 11, 11, 10, 0, 0, 0, time.UTC)
-	b := NewBuckets(perMinute)
+	b := NewBuckets()
 	b.now = func() time.Time { return now }
 	return b, &now
 }
 
 func TestBuckets(t *testing.T) {
 	t.Parallel()
-	b, now := stopped(60)
+	b, now := stopped()
 	take := func(n int, want Decision) {
 		t.Helper()
-		if got := b.Take(t.Context(), "k", n); got != want {
+		if got := b.Take(t.Context(), "k", 60, n); got != want {
 			t.Fatalf("got %+v, want %+v", got, want)
 		}
 	}
 	peek := func(want Decision) {
 		t.Helper()
-		if got := b.Peek(t.Context(), "k"); got != want {
+		if got := b.Peek(t.Context(), "k", 60); got != want {
 			t.Fatalf("got %+v, want %+v", got, want)
 		}
 	}
@@ -36,7 +37,7 @@ func TestBuckets(t *testing.T) {
 	take(10, Decision{Limit: 60, Remaining: 0, Reset: time.Minute, RetryAfter: 10 * time.Second})
 	take(61, Decision{Limit: 60, Remaining: 0, Reset: time.Minute}) // never
 	peek(Decision{Limit: 60, Remaining: 0, Reset: time.Minute, RetryAfter: time.Second})
-	if got := b.Take(t.Context(), "other", 60); !got.Allowed {
+	if got := b.Take(t.Context(), "other", 60, 60); !got.Allowed {
 		t.Errorf("one key's requests count for another: %+v", got)
 	}
 	*now = now.Add(1500 * time.Millisecond)
@@ -49,14 +50,14 @@ func TestBuckets(t *testing.T) {
 
 func TestBucketsTogether(t *testing.T) {
 	t.Parallel()
-	b, _ := stopped(100)
+	b, _ := stopped()
 	var mu sync.Mutex
 	allowed := 0
 	var all sync.WaitGroup
 	for range 50 {
 		all.Go(func() {
 			for range 10 {
-				if b.Take(t.Context(), "k", 1).Allowed {
+				if b.Take(t.Context(), "k", 100, 1).Allowed {
 					mu.Lock()
 					allowed++
 					mu.Unlock()
@@ -70,13 +71,53 @@ func TestBucketsTogether(t *testing.T) {
 	}
 }
 
-func TestUnlimited(t *testing.T) {
+func TestBucketsUnlimited(t *testing.T) {
 	t.Parallel()
+	b, _ := stopped()
 	want := Decision{Allowed: true}
-	if got := (Unlimited{}).Take(t.Context(), "k", 1_000_000); got != want {
+	if got := b.Take(t.Context(), "k", 0, 1_000_000); got != want {
 		t.Errorf("%+v", got)
 	}
-	if got := (Unlimited{}).Peek(t.Context(), "k"); got != want {
+	if got := b.Peek(t.Context(), "k", 0); got != want {
 		t.Errorf("%+v", got)
+	}
+}
+
+// The part of a limit that is used stays used when the limit changes.
+func TestBucketsChangedLimit(t *testing.T) {
+	t.Parallel()
+	b, now := stopped()
+	remaining := func(limit, want int) {
+		t.Helper()
+		if got := b.Peek(t.Context(), "k", limit); got.Remaining != want || got.Limit != limit {
+			t.Fatalf("%+v, want %d of %d", got, want, limit)
+		}
+	}
+	b.Take(t.Context(), "k", 60, 30)
+	remaining(120, 60)
+	remaining(10, 5)
+	remaining(1, 0) // never rounded in the caller's favour
+	remaining(1000, 0)
+	*now = now.Add(Window / 2)
+	remaining(1000, 500)
+	*now = now.Add(time.Hour)
+	remaining(7, 7)
+}
+
+// Buckets that are full again are forgotten, the others are not.
+func TestBucketsForget(t *testing.T) {
+	t.Parallel()
+	b, now := stopped()
+	for i := range 1000 {
+		b.Take(t.Context(), strconv.Itoa(i), 60, 1)
+	}
+	*now = now.Add(Window)
+	b.Take(t.Context(), "k", 60, 60)
+	if n := len(b.buckets); n != 1 {
+		t.Errorf("%d buckets after a window, want 1", n)
+	}
+	*now = now.Add(Window / 2)
+	if got := b.Peek(t.Context(), "k", 60); got.Remaining != 30 {
+		t.Errorf("%+v, want 30 of 60", got)
 	}
 }

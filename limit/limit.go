@@ -9,12 +9,13 @@ import (
 // Window is the time that a limit counts for.
 const Window = time.Minute
 
-// Limiter counts requests per key. Its methods are safe for concurrent use.
+// Limiter counts requests per key. Its methods are safe for concurrent use. A key's limit is how many requests it may
+// make in a Window, 0 for no limit. It may be another at any call, and what was drawn before counts on.
 type Limiter interface {
 	// Take draws n requests from the key's allowance, all or none.
-	Take(ctx context.Context, key string, n int) Decision
+	Take(ctx context.Context, key string, limit, n int) Decision
 	// Peek tells whether one request would be allowed, and draws nothing.
-	Peek(ctx context.Context, key string) Decision
+	Peek(ctx context.Context, key string, limit int) Decision
 }
 
 // Decision is what a limiter found.
@@ -31,12 +32,3 @@ type Decision struct {
 	// request asks for more than Limit and so can never be.
 	RetryAfter time.Duration
 }
-
-// Unlimited allows everything.
-type Unlimited struct{}
-
-// Take implements Limiter.
-func (Unlimited) Take(context.Context, string, int) Decision { return Decision{Allowed: true} }
-
-// Peek implements Limiter.
-func (Unlimited) Peek(context.Context, string) Decision { return Decision{Allowed: true} }
