@@ -20,12 +20,22 @@ import (
 	"github.com/triggers-api/triggers/store"
 )
 
-// Config is what an API needs. Every field is required, but AllowedOrigins.
+// Config is what an API needs. Store, Limiter and Logger are required, and so are the bounds.
 type Config struct {
-	Store   store.Store
-	Keys    *Keys
-	Limiter limit.Limiter
-	Logger  *slog.Logger
+	// Store returns the store, or an ErrUnavailable that says why there is none yet.
+	Store func() (store.Store, error)
+	// TenantByKey are API keys beside those in the store; they have all scopes and never expire.
+	TenantByKey map[string]string
+	// DisabledTenants are refused, whatever the store says.
+	DisabledTenants []string
+	// AdminKey is the operator's key; empty for no admin API.
+	AdminKey string
+	// EraseSoon is told that there is a tenant's data to be erased. It must not block.
+	EraseSoon func()
+	Limiter   limit.Limiter
+	// RateLimitPerMinute is for tenants that have no limit of their own; 0 for no limit.
+	RateLimitPerMinute int
+	Logger             *slog.Logger
 	// Version is what health answers show.
 	Version string
 	// AllowedOrigins are the web origins that may call the API from a browser; "*" stands for any.
@@ -41,6 +51,7 @@ type API struct {
 	cfg      Config
 	echo     *echo.Echo
 	spec     []byte
+	callers  *callers
 	health   healthCheck
 	started  time.Time
 	stopping atomic.Bool
@@ -58,8 +69,11 @@ func New(cfg Config) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: write the contract as JSON: %w", err)
 	}
-	a := &API{cfg: cfg, echo: echo.New(), spec: specJSON, started: time.Now()}
-	a.health.check = cfg.Store.Check
+	a := &API{
+		cfg: cfg, echo: echo.New(), spec: specJSON, started: time.Now(),
+		callers: newCallers(cfg.TenantByKey, cfg.DisabledTenants),
+	}
+	a.health.check = a.checkStore
 	ops := operations(spec)
 
 	a.echo.IPExtractor = echo.ExtractIPDirect() // headers that name another address can be made up
@@ -112,6 +126,18 @@ func (a *API) guard(op *operation, literal map[string]string) echo.MiddlewareFun
 			if op.public {
 				return op.answer(c, next)
 			}
+			if op.admin {
+				if err := a.authenticateAdmin(c); err != nil {
+					return err
+				}
+			}
+			var err error
+			if call.store, err = a.cfg.Store(); err != nil {
+				return err
+			}
+			if op.admin {
+				return op.answer(c, next)
+			}
 			if err := a.authenticate(c, call); err != nil {
 				return err
 			}
@@ -119,8 +145,7 @@ func (a *API) guard(op *operation, literal map[string]string) echo.MiddlewareFun
 			if err := a.draw(ctx, call, op.cost()); err != nil {
 				return err
 			}
-			err := op.answer(c, next)
-			if err != nil {
+			if err = op.answer(c, next); err != nil {
 				a.settle(ctx, call)
 			}
 			return err
@@ -161,7 +186,8 @@ type call struct {
 	requestID string
 	header    http.Header // of the answer
 	op        *operation  // nil for a route that is not in the contract
-	caller    Caller
+	store     store.Store // nil for what needs none
+	caller    caller
 	cut       bool             // the answer could not be sent whole
 	charged   bool             // the rate limit has counted or refused this request
 	rejected  map[int]*problem // items of a batch that are not as the contract says, by index

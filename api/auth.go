@@ -1,73 +1,57 @@
 package api
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/triggers-api/triggers/gen"
 )
 
-// Caller is who a request comes from.
-type Caller struct {
-	TenantID string
-	// KeyID stands for the API key in limits. It is the same on every instance, and does not lead back to the key.
-	KeyID string
-}
-
-// Keys knows which API key belongs to which tenant. Keys are kept and compared as salted hashes, so that the time a
-// look-up takes says nothing about them.
-type Keys struct {
-	salt     [32]byte
-	byHash   map[[sha256.Size]byte]Caller
-	disabled map[string]bool
-}
-
-// NewKeys returns the keys of a map from key to tenant; requests of disabled tenants are refused.
-func NewKeys(tenantByKey map[string]string, disabledTenants []string) *Keys {
-	k := &Keys{byHash: map[[sha256.Size]byte]Caller{}, disabled: map[string]bool{}}
-	_, _ = rand.Read(k.salt[:]) // never fails (crypto/rand)
-	for key, tenant := range tenantByKey {
-		id := sha256.Sum256([]byte(key))
-		k.byHash[k.hash(key)] = Caller{TenantID: tenant, KeyID: hex.EncodeToString(id[:])}
-	}
-	for _, tenant := range disabledTenants {
-		k.disabled[tenant] = true
-	}
-	return k
-}
-
-func (k *Keys) hash(key string) [sha256.Size]byte {
-	b := make([]byte, 0, 128)
-	return sha256.Sum256(append(append(b, k.salt[:]...), key...))
-}
-
-func (k *Keys) caller(key string) (Caller, bool) {
-	caller, ok := k.byHash[k.hash(key)]
-	return caller, ok
-}
-
-// authenticate finds out whose request this is.
+// authenticate finds out whose request this is, and whether they may make it.
 func (a *API) authenticate(c echo.Context, call *call) error {
 	key, err := presentedKey(c.Request().Header)
 	if err != nil {
 		return err
 	}
-	caller, ok := a.cfg.Keys.caller(key)
-	if !ok {
-		return unauthorized("This API key is not known.")
-	}
-	call.caller = caller
-	if a.cfg.Keys.disabled[caller.TenantID] {
+	call.caller, err = a.callers.find(c.Request().Context(), call.store, key, time.Now())
+	switch {
+	case err != nil:
+		return err
+	case call.caller.tenant.Disabled:
 		return &problem{
 			status: http.StatusForbidden, code: gen.TENANTDISABLED,
 			message: "This tenant is disabled. Ask the operator of this server.",
 		}
+	case call.op.scope != "" && !call.caller.may(call.op.scope):
+		return &problem{
+			status: http.StatusForbidden, code: gen.INSUFFICIENTSCOPE,
+			message: "This API key lacks the scope " + string(call.op.scope) + ". Ask the operator for a key that has it.",
+		}
+	}
+	return nil
+}
+
+// authenticateAdmin lets the operator in. Without a key of the operator's there is no admin API.
+func (a *API) authenticateAdmin(c echo.Context) error {
+	if a.cfg.AdminKey == "" {
+		return &problem{
+			status: http.StatusNotFound, code: gen.NOTFOUND,
+			message: "The admin API is off. The operator turns it on with ADMIN_API_KEY.",
+		}
+	}
+	key, err := presentedKey(c.Request().Header)
+	if err != nil {
+		return err
+	}
+	// Hashes have one length, so that the comparison says nothing about that of the key.
+	got, want := sha256.Sum256([]byte(key)), sha256.Sum256([]byte(a.cfg.AdminKey))
+	if subtle.ConstantTimeCompare(got[:], want[:]) == 0 {
+		return unauthorized("This is not the operator's key.")
 	}
 	return nil
 }

@@ -2,8 +2,10 @@ package api
 
 import (
 	"bytes"
-	"fmt"
+	"encoding/json"
+	"errors"
 	"maps"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
@@ -46,8 +48,45 @@ func (b binder) Bind(target any, c echo.Context) error {
 		}
 		return bindIDs(body, schema, target)
 	default:
-		return fmt.Errorf("no binding for %T", target)
+		body, err := readBody(r, maxOtherBody)
+		if err != nil {
+			return err
+		}
+		return bindPlain(body, schema, target)
 	}
+}
+
+// bindPlain decodes a body that nobody sends in great numbers.
+func bindPlain(body []byte, schema *openapi3.Schema, target any) error {
+	return decode(body, func(d *decoder) error {
+		fields := map[string]any{}
+		violation, err := d.members(schema, func(name string) error {
+			v, err := d.value()
+			if err != nil {
+				return err
+			}
+			var field any
+			if err := json.Unmarshal(v, &field); err != nil {
+				return badJSON("the body is not valid JSON", err)
+			}
+			fields[name] = field
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if err := judge(schema, fields, violation); err != nil {
+			return err
+		}
+		if err := json.Unmarshal(body, target); err != nil {
+			if _, ok := errors.AsType[*time.ParseError](err); ok {
+				// The contract's format is checked by a pattern, which lets February 30 pass.
+				return invalid("", "a time in the body "+timeRule).because(err)
+			}
+			return invalid("", "the body is not as the contract says").because(err)
+		}
+		return nil
+	})
 }
 
 func bindEvent(body []byte, schema *openapi3.Schema, target *gen.NewEvent) error {

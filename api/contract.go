@@ -13,13 +13,17 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/labstack/echo/v4"
+
+	"github.com/triggers-api/triggers/store"
 )
 
 // operation is what the contract says of one operation, looked up once.
 type operation struct {
 	id      string
-	public  bool // no key needed
-	limited bool // draws on the rate limit
+	public  bool        // no key needed
+	admin   bool        // for the operator alone
+	scope   store.Scope // that the key must have; empty for none
+	limited bool        // draws on the rate limit
 	route   *routers.Route
 	params  []*openapi3.Parameter
 	query   map[string]bool
@@ -35,6 +39,8 @@ func operations(spec *openapi3.T) map[string]*operation {
 			op := &operation{
 				id:      o.OperationID,
 				public:  o.Security != nil && len(*o.Security) == 0,
+				admin:   o.Security != nil && len(*o.Security) > 0,
+				scope:   requiredScope(o),
 				limited: o.Responses.Status(http.StatusTooManyRequests) != nil,
 				route:   &routers.Route{Spec: spec, Path: path, PathItem: item, Method: method, Operation: o},
 				query:   map[string]bool{},
@@ -58,6 +64,12 @@ func operations(spec *openapi3.T) map[string]*operation {
 		}
 	}
 	return ops
+}
+
+// requiredScope is the contract's extension that names the scope which an operation needs.
+func requiredScope(o *openapi3.Operation) store.Scope {
+	scope, _ := o.Extensions["x-required-scope"].(string)
+	return store.Scope(scope)
 }
 
 // literalPaths are the paths that have no parameters, with their methods as Allow lists them.

@@ -21,7 +21,8 @@ func (a *API) CreateEvent(ctx context.Context, r gen.CreateEventRequestObject) (
 		Source: value(r.Body.Source), Type: value(r.Body.Type), Topic: value(r.Body.Topic),
 		Payload: r.Body.Payload, IdempotencyKey: key,
 	}
-	receipts, err := a.cfg.Store.Append(ctx, callOf(ctx).caller.TenantID, []store.NewEvent{event})
+	call := callOf(ctx)
+	receipts, err := call.store.Append(ctx, call.caller.tenant.ID, []store.NewEvent{event})
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +81,7 @@ func (a *API) CreateEventBatch(ctx context.Context, r gen.CreateEventBatchReques
 		})
 	}
 	if len(events) > 0 {
-		receipts, err := a.cfg.Store.Append(ctx, call.caller.TenantID, events)
+		receipts, err := call.store.Append(ctx, call.caller.tenant.ID, events)
 		if err != nil {
 			return nil, err
 		}
@@ -121,7 +122,8 @@ func (a *API) GetEvent(ctx context.Context, r gen.GetEventRequestObject) (gen.Ge
 	if err != nil {
 		return nil, err
 	}
-	event, err := a.cfg.Store.Event(ctx, callOf(ctx).caller.TenantID, id)
+	call := callOf(ctx)
+	event, err := call.store.Event(ctx, call.caller.tenant.ID, id)
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,10 @@ import (
 )
 
 // faulty is a store that fails as told. Real ones fail in the black-box tests; this one also fails as they never should.
-type faulty struct{ fail func() error }
+type faulty struct {
+	store.Store
+	fail func() error
+}
 
 func (f faulty) Append(context.Context, string, []store.NewEvent) ([]store.Receipt, error) {
 	return nil, f.fail()
@@ -44,20 +47,44 @@ func (f faulty) Acknowledge(context.Context, string, []store.EventID) ([]store.T
 func (f faulty) Delete(context.Context, string, []store.EventID) ([]store.Transition, error) {
 	return nil, f.fail()
 }
-func (f faulty) Purge(context.Context, time.Time) (bool, error) { return false, f.fail() }
-func (f faulty) Check(context.Context) error                    { return f.fail() }
-func (f faulty) Close() error                                   { return nil }
+func (f faulty) Check(context.Context) error { return f.fail() }
+
+// Tenant fails for all but the caller's own, which every request looks up.
+func (f faulty) Tenant(_ context.Context, id string) (store.Tenant, error) {
+	if id == testTenant {
+		return store.Tenant{ID: id}, nil
+	}
+	return store.Tenant{}, f.fail()
+}
+
+func (f faulty) CreateTenant(context.Context, store.Tenant) error { return f.fail() }
+
+func (f faulty) Tenants(context.Context, string, int) ([]store.Tenant, error) {
+	return nil, f.fail()
+}
+
+func (f faulty) CreateKey(context.Context, store.Key) error { return f.fail() }
+
+func (f faulty) Keys(context.Context, string, string, int) ([]store.Key, error) {
+	return nil, f.fail()
+}
+
+func (f faulty) ExpireKey(context.Context, string, string, time.Time) (store.Key, error) {
+	return store.Key{}, f.fail()
+}
 
 const (
-	testKey = "key"
-	secret  = "s3cret internals"
+	testKey    = "key"
+	testTenant = "tenant"
+	secret     = "s3cret internals"
 )
 
 func newAPI(t *testing.T, fail func() error) (a *API, log *bytes.Buffer) {
 	t.Helper()
 	log = &bytes.Buffer{}
 	a, err := New(Config{
-		Store: faulty{fail}, Keys: NewKeys(map[string]string{testKey: "tenant"}, nil), Limiter: limit.Unlimited{},
+		Store:       func() (store.Store, error) { return faulty{fail: fail}, nil },
+		TenantByKey: map[string]string{testKey: testTenant}, AdminKey: testKey, EraseSoon: func() {}, Limiter: limit.NewBuckets(),
 		Logger: slog.New(slog.NewJSONHandler(log, nil)), Version: "test", MaxPayloadBytes: 1000, MaxBatchBytes: 1000,
 		RequestTimeout: time.Minute,
 	})
@@ -100,6 +127,16 @@ func requests() map[string]func() (method, path string, body io.Reader) {
 		"acknowledgeEvent":  plain(http.MethodPost, "/inbox/"+id+"/ack", ""),
 		"acknowledgeEvents": plain(http.MethodPost, "/inbox/ack", `{"ids":["`+id+`"]}`),
 		"deleteEvent":       plain(http.MethodDelete, "/inbox/"+id, ""),
+		"createTenant":      plain(http.MethodPost, "/admin/tenants", `{"id":"t"}`),
+		"listTenants":       plain(http.MethodGet, "/admin/tenants", ""),
+		"getTenant":         plain(http.MethodGet, "/admin/tenants/t", ""),
+		"updateTenant":      plain(http.MethodPatch, "/admin/tenants/t", `{"disabled":true}`),
+		"createKey":         plain(http.MethodPost, "/admin/tenants/t/keys", `{"name":"n"}`),
+		"listKeys":          plain(http.MethodGet, "/admin/tenants/t/keys", ""),
+		"revokeKey":         plain(http.MethodDelete, "/admin/tenants/t/keys/k", ""),
+		"rotateKey":         plain(http.MethodPost, "/admin/tenants/t/keys/k/rotate", ""),
+		"eraseTenantData":   plain(http.MethodDelete, "/admin/tenants/t/data", ""),
+		"exportTenant":      plain(http.MethodGet, "/admin/tenants/t/export", ""),
 	}
 }
 

@@ -2,10 +2,12 @@ package api
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/triggers-api/triggers/gen"
+	"github.com/triggers-api/triggers/store"
 )
 
 const (
@@ -74,13 +76,27 @@ func (a *API) healthNow() (gen.Health, bool) {
 		Status: gen.HealthStatusHealthy, Version: a.cfg.Version, UptimeSeconds: int(time.Since(a.started).Seconds()),
 	}
 	health.Checks.Store = gen.HealthChecksStoreOk
-	if err := a.health.run(); err != nil {
-		a.cfg.Logger.Error("the store cannot be written", "error", err.Error())
-		health.Status = gen.HealthStatusUnhealthy
-		health.Checks.Store = gen.HealthChecksStoreUnavailable
-		return health, false
+	err := a.health.run()
+	if err == nil {
+		return health, true
 	}
-	return health, true
+	a.cfg.Logger.Error("the store is not ready", "error", err.Error())
+	health.Status = gen.HealthStatusUnhealthy
+	health.Checks.Store = gen.HealthChecksStoreUnavailable
+	if errors.Is(err, store.ErrSchema) {
+		health.Checks.Store = gen.HealthChecksStoreMigrationRequired
+		health.Message = new(err.Error())
+	}
+	return health, false
+}
+
+// checkStore returns nil when there is a store and it can be written.
+func (a *API) checkStore(ctx context.Context) error {
+	s, err := a.cfg.Store()
+	if err != nil {
+		return err
+	}
+	return s.Check(ctx)
 }
 
 func unhealthy(health gen.Health) gen.UnhealthyJSONResponse {

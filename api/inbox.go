@@ -16,9 +16,9 @@ const maxPageBytes = 2 << 20
 
 // ListInbox implements gen.StrictServerInterface.
 func (a *API) ListInbox(ctx context.Context, r gen.ListInboxRequestObject) (gen.ListInboxResponseObject, error) {
-	p := r.Params
+	call, p := callOf(ctx), r.Params
 	params := store.ListParams{
-		TenantID: callOf(ctx).caller.TenantID,
+		TenantID: call.caller.tenant.ID,
 		Status:   store.Status(*p.Status), Limit: *p.Limit, // the contract has defaults for both
 		Source: value(p.Source), Type: value(p.Type), Topic: value(p.Topic),
 		MaxBytes: maxPageBytes,
@@ -39,7 +39,7 @@ func (a *API) ListInbox(ctx context.Context, r gen.ListInboxRequestObject) (gen.
 		}
 		params.After = cursor
 	}
-	page, err := a.cfg.Store.List(ctx, params)
+	page, err := call.store.List(ctx, params)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (a *API) ListInbox(ctx context.Context, r gen.ListInboxRequestObject) (gen.
 
 // AcknowledgeEvent implements gen.StrictServerInterface.
 func (a *API) AcknowledgeEvent(ctx context.Context, r gen.AcknowledgeEventRequestObject) (gen.AcknowledgeEventResponseObject, error) {
-	state, err := a.transition(ctx, r.ID, a.cfg.Store.Acknowledge)
+	state, err := transition(ctx, r.ID, store.Store.Acknowledge)
 	if err != nil {
 		return nil, err
 	}
@@ -57,21 +57,22 @@ func (a *API) AcknowledgeEvent(ctx context.Context, r gen.AcknowledgeEventReques
 
 // DeleteEvent implements gen.StrictServerInterface.
 func (a *API) DeleteEvent(ctx context.Context, r gen.DeleteEventRequestObject) (gen.DeleteEventResponseObject, error) {
-	state, err := a.transition(ctx, r.ID, a.cfg.Store.Delete)
+	state, err := transition(ctx, r.ID, store.Store.Delete)
 	if err != nil {
 		return nil, err
 	}
 	return gen.DeleteEvent200JSONResponse{Body: state}, nil
 }
 
-type transitionFunc func(ctx context.Context, tenantID string, ids []store.EventID) ([]store.Transition, error)
+type transitionFunc func(s store.Store, ctx context.Context, tenantID string, ids []store.EventID) ([]store.Transition, error)
 
-func (a *API) transition(ctx context.Context, text string, apply transitionFunc) (gen.EventState, error) {
+func transition(ctx context.Context, text string, apply transitionFunc) (gen.EventState, error) {
 	id, err := store.ParseEventID(text)
 	if err != nil {
 		return gen.EventState{}, err
 	}
-	transitions, err := apply(ctx, callOf(ctx).caller.TenantID, []store.EventID{id})
+	call := callOf(ctx)
+	transitions, err := apply(call.store, ctx, call.caller.tenant.ID, []store.EventID{id})
 	if err != nil {
 		return gen.EventState{}, err
 	}
@@ -100,7 +101,8 @@ func (a *API) AcknowledgeEvents(ctx context.Context, r gen.AcknowledgeEventsRequ
 		ids, places = append(ids, id), append(places, i)
 	}
 	if len(ids) > 0 {
-		transitions, err := a.cfg.Store.Acknowledge(ctx, callOf(ctx).caller.TenantID, ids)
+		call := callOf(ctx)
+		transitions, err := call.store.Acknowledge(ctx, call.caller.tenant.ID, ids)
 		if err != nil {
 			return nil, err
 		}

@@ -119,7 +119,7 @@ func (a *API) log(c echo.Context, call *call, start time.Time, err error) {
 	attrs = append(attrs,
 		slog.String("timestamp", gen.MilliTime{Time: end}.String()),
 		slog.String("requestId", call.requestID),
-		slog.String("tenantId", call.caller.TenantID),
+		slog.String("tenantId", call.caller.tenant.ID),
 		slog.String("method", method(r)),
 		slog.String("path", path(r)),
 		slog.Int("status", status),

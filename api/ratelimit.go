@@ -17,10 +17,10 @@ import (
 func (a *API) draw(ctx context.Context, call *call, n int) error {
 	var d limit.Decision
 	if n == 0 {
-		d = a.cfg.Limiter.Peek(ctx, call.caller.KeyID)
+		d = a.cfg.Limiter.Peek(ctx, call.caller.keyID, a.limitOf(call))
 		d.Allowed = d.Allowed || !call.op.limited
 	} else {
-		d = a.cfg.Limiter.Take(ctx, call.caller.KeyID, n)
+		d = a.cfg.Limiter.Take(ctx, call.caller.keyID, a.limitOf(call), n)
 		call.charged = n <= d.Limit || d.Allowed
 	}
 	limitHeaders(call.header, d)
@@ -45,8 +45,16 @@ func (a *API) draw(ctx context.Context, call *call, n int) error {
 // Being refused by the limit itself is: a client that waits as long as it was told has to get through.
 func (a *API) settle(ctx context.Context, call *call) {
 	if call.op.limited && !call.charged {
-		limitHeaders(call.header, a.cfg.Limiter.Take(ctx, call.caller.KeyID, 1))
+		limitHeaders(call.header, a.cfg.Limiter.Take(ctx, call.caller.keyID, a.limitOf(call), 1))
 	}
+}
+
+// limitOf is how many requests a minute the caller's key may make; 0 for no limit.
+func (a *API) limitOf(call *call) int {
+	if own := call.caller.tenant.RateLimitPerMinute; own != nil {
+		return *own
+	}
+	return a.cfg.RateLimitPerMinute
 }
 
 // limitHeaders writes draft-ietf-httpapi-ratelimit-headers and the older X-RateLimit-* beside it.

@@ -16,7 +16,8 @@ func (a *API) GetUsage(ctx context.Context, _ gen.GetUsageRequestObject) (gen.Ge
 		Limit: nullable.NewNullNullable[int](), Remaining: nullable.NewNullNullable[int](),
 		ResetAt: nullable.NewNullNullable[gen.MilliTime](), WindowSeconds: int(limit.Window / time.Second),
 	}
-	if d := a.cfg.Limiter.Peek(ctx, callOf(ctx).caller.KeyID); d.Limit > 0 {
+	call := callOf(ctx)
+	if d := a.cfg.Limiter.Peek(ctx, call.caller.keyID, a.limitOf(call)); d.Limit > 0 {
 		usage.Limit.Set(d.Limit)
 		usage.Remaining.Set(d.Remaining)
 		usage.ResetAt.Set(gen.MilliTime{Time: time.Now().Add(d.Reset)})

@@ -59,8 +59,11 @@ func rule(violation *openapi3.SchemaError) string { //nolint:cyclop // a case pe
 	case "maxLength":
 		return fmt.Sprintf("must have at most %d characters", *s.MaxLength)
 	case "pattern":
-		if s.Pattern == printableASCII {
+		switch s.Pattern {
+		case printableASCII:
 			return "must be printable ASCII"
+		case visibleASCII:
+			return `must be visible ASCII without "/"`
 		}
 		return "must not contain control characters"
 	case "minimum":
@@ -69,6 +72,10 @@ func rule(violation *openapi3.SchemaError) string { //nolint:cyclop // a case pe
 		return fmt.Sprintf("must be at most %g", *s.Max)
 	case "minItems":
 		return fmt.Sprintf("must have at least %d item", s.MinItems)
+	case "uniqueItems":
+		return "must not have an item twice"
+	case "minProperties":
+		return fmt.Sprintf("must have at least %d field", s.MinProps)
 	case "maxItems":
 		return fmt.Sprintf("must have at most %d items", *s.MaxItems)
 	case "enum":
@@ -85,8 +92,11 @@ func rule(violation *openapi3.SchemaError) string { //nolint:cyclop // a case pe
 
 const timeRule = `must be an RFC 3339 time such as 2025-11-11T00:00:00Z (in a URL, "+" is written %2B)`
 
-// printableASCII is the contract's pattern for idempotency keys.
-const printableASCII = "^[ -~]+$"
+// Patterns of the contract: for idempotency keys, and for the ids of tenants.
+const (
+	printableASCII = "^[ -~]+$"
+	visibleASCII   = "^[!-.0-~]+$"
+)
 
 func article(kind string) string {
 	switch kind {

@@ -31,6 +31,24 @@ func (e AcknowledgementItemResultStatus) Valid() bool {
 	}
 }
 
+// Defines values for ErasureStatus.
+const (
+	Finished ErasureStatus = "finished"
+	Running  ErasureStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the ErasureStatus enum.
+func (e ErasureStatus) Valid() bool {
+	switch e {
+	case Finished:
+		return true
+	case Running:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ErrorCode.
 const (
 	BATCHTOOLARGE        ErrorCode = "BATCH_TOO_LARGE"
@@ -38,16 +56,21 @@ const (
 	EVENTDELETED         ErrorCode = "EVENT_DELETED"
 	EVENTNOTFOUND        ErrorCode = "EVENT_NOT_FOUND"
 	IDEMPOTENCYKEYREUSED ErrorCode = "IDEMPOTENCY_KEY_REUSED"
+	INSUFFICIENTSCOPE    ErrorCode = "INSUFFICIENT_SCOPE"
 	INTERNAL             ErrorCode = "INTERNAL"
 	INVALIDJSON          ErrorCode = "INVALID_JSON"
 	INVALIDPAYLOAD       ErrorCode = "INVALID_PAYLOAD"
 	INVALIDREQUEST       ErrorCode = "INVALID_REQUEST"
+	KEYEXPIRED           ErrorCode = "KEY_EXPIRED"
+	KEYNOTFOUND          ErrorCode = "KEY_NOT_FOUND"
 	METHODNOTALLOWED     ErrorCode = "METHOD_NOT_ALLOWED"
 	NOTFOUND             ErrorCode = "NOT_FOUND"
 	PAYLOADTOOLARGE      ErrorCode = "PAYLOAD_TOO_LARGE"
 	RATELIMITED          ErrorCode = "RATE_LIMITED"
 	REQUESTTIMEOUT       ErrorCode = "REQUEST_TIMEOUT"
 	TENANTDISABLED       ErrorCode = "TENANT_DISABLED"
+	TENANTEXISTS         ErrorCode = "TENANT_EXISTS"
+	TENANTNOTFOUND       ErrorCode = "TENANT_NOT_FOUND"
 	UNAUTHORIZED         ErrorCode = "UNAUTHORIZED"
 	UNAVAILABLE          ErrorCode = "UNAVAILABLE"
 	UNSUPPORTEDMEDIATYPE ErrorCode = "UNSUPPORTED_MEDIA_TYPE"
@@ -66,6 +89,8 @@ func (e ErrorCode) Valid() bool {
 		return true
 	case IDEMPOTENCYKEYREUSED:
 		return true
+	case INSUFFICIENTSCOPE:
+		return true
 	case INTERNAL:
 		return true
 	case INVALIDJSON:
@@ -73,6 +98,10 @@ func (e ErrorCode) Valid() bool {
 	case INVALIDPAYLOAD:
 		return true
 	case INVALIDREQUEST:
+		return true
+	case KEYEXPIRED:
+		return true
+	case KEYNOTFOUND:
 		return true
 	case METHODNOTALLOWED:
 		return true
@@ -85,6 +114,10 @@ func (e ErrorCode) Valid() bool {
 	case REQUESTTIMEOUT:
 		return true
 	case TENANTDISABLED:
+		return true
+	case TENANTEXISTS:
+		return true
+	case TENANTNOTFOUND:
 		return true
 	case UNAUTHORIZED:
 		return true
@@ -174,19 +207,40 @@ func (e HealthStatus) Valid() bool {
 
 // Defines values for HealthChecksStore.
 const (
-	HealthChecksStoreOk          HealthChecksStore = "ok"
-	HealthChecksStoreStopping    HealthChecksStore = "stopping"
-	HealthChecksStoreUnavailable HealthChecksStore = "unavailable"
+	HealthChecksStoreMigrationRequired HealthChecksStore = "migration_required"
+	HealthChecksStoreOk                HealthChecksStore = "ok"
+	HealthChecksStoreStopping          HealthChecksStore = "stopping"
+	HealthChecksStoreUnavailable       HealthChecksStore = "unavailable"
 )
 
 // Valid indicates whether the value is a known member of the HealthChecksStore enum.
 func (e HealthChecksStore) Valid() bool {
 	switch e {
+	case HealthChecksStoreMigrationRequired:
+		return true
 	case HealthChecksStoreOk:
 		return true
 	case HealthChecksStoreStopping:
 		return true
 	case HealthChecksStoreUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for KeyStatus.
+const (
+	Active  KeyStatus = "active"
+	Expired KeyStatus = "expired"
+)
+
+// Valid indicates whether the value is a known member of the KeyStatus enum.
+func (e KeyStatus) Valid() bool {
+	switch e {
+	case Active:
+		return true
+	case Expired:
 		return true
 	default:
 		return false
@@ -202,6 +256,39 @@ const (
 func (e LivenessStatus) Valid() bool {
 	switch e {
 	case LivenessStatusAlive:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Scope.
+const (
+	DeliveriesRead     Scope = "deliveries:read"
+	DeliveriesWrite    Scope = "deliveries:write"
+	EventsWrite        Scope = "events:write"
+	InboxRead          Scope = "inbox:read"
+	InboxWrite         Scope = "inbox:write"
+	SubscriptionsRead  Scope = "subscriptions:read"
+	SubscriptionsWrite Scope = "subscriptions:write"
+)
+
+// Valid indicates whether the value is a known member of the Scope enum.
+func (e Scope) Valid() bool {
+	switch e {
+	case DeliveriesRead:
+		return true
+	case DeliveriesWrite:
+		return true
+	case EventsWrite:
+		return true
+	case InboxRead:
+		return true
+	case InboxWrite:
+		return true
+	case SubscriptionsRead:
+		return true
+	case SubscriptionsWrite:
 		return true
 	default:
 		return false
@@ -228,6 +315,27 @@ type AcknowledgementResult struct {
 	// Results One for each id, in the order they were sent.
 	Results []AcknowledgementItemResult `json:"results"`
 }
+
+// Erasure The removal of everything a tenant had up to a moment.
+type Erasure struct {
+	Status ErasureStatus `json:"status"`
+
+	// Before What was created before this time is erased.
+	Before Timestamp `json:"before"`
+
+	// ErasedEvents How many events have been erased so far.
+	//
+	// Example: 120000
+	ErasedEvents int64 `json:"erasedEvents"`
+
+	// FinishedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2025-11-11T10:00:00.000Z
+	FinishedAt *Timestamp `json:"finishedAt,omitempty"`
+}
+
+// ErasureStatus defines model for Erasure.Status.
+type ErasureStatus string
 
 // Error defines model for Error.
 type Error struct {
@@ -413,14 +521,22 @@ type Health struct {
 
 	// Checks What was looked at, and what was found.
 	Checks struct {
+		// Store `ok`, `unavailable` (it cannot be written right now), `migration_required` (the database has another
+		// schema than this server; `message` says how to mend it) or `stopping` (the server is).
 		Store HealthChecksStore `json:"store"`
 	} `json:"checks"`
+
+	// Message What an operator should do about it.
+	//
+	// Example: the database has version 1, this program needs 2: run "triggers migrate"
+	Message *string `json:"message,omitempty"`
 }
 
 // HealthStatus defines model for Health.Status.
 type HealthStatus string
 
-// HealthChecksStore defines model for Health.Checks.Store.
+// HealthChecksStore `ok`, `unavailable` (it cannot be written right now), `migration_required` (the database has another
+// schema than this server; `message` says how to mend it) or `stopping` (the server is).
 type HealthChecksStore string
 
 // ItemError defines model for ItemError.
@@ -431,6 +547,66 @@ type ItemError struct {
 
 	// Field The part of the item that is wrong.
 	Field *string `json:"field,omitempty"`
+}
+
+// Key What is known of an API key.
+type Key struct {
+	// ID Example: key_01K9S5Q980EZGSYJVD17502ECK
+	ID string `json:"id"`
+
+	// TenantID Names the tenant for good. 1 to 128 visible ASCII characters, no `/`.
+	//
+	// Example: acme
+	TenantID TenantIDValue `json:"tenantId"`
+
+	// Name What the key is for. 1 to 100 characters, no control characters.
+	//
+	// Example: billing service
+	Name KeyName `json:"name"`
+
+	// Hint How the key begins.
+	//
+	// Example: trg_4fGa
+	Hint   string    `json:"hint"`
+	Scopes []Scope   `json:"scopes"`
+	Status KeyStatus `json:"status"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2025-11-11T10:00:00.000Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// ExpiresAt When the key ends or was revoked; null for never.
+	ExpiresAt nullable.Nullable[MilliTime] `json:"expiresAt"`
+
+	// LastUsedAt When it was last used, to the minute; null for never.
+	LastUsedAt nullable.Nullable[MilliTime] `json:"lastUsedAt"`
+}
+
+// KeyStatus defines model for Key.Status.
+type KeyStatus string
+
+// KeyName What the key is for. 1 to 100 characters, no control characters.
+//
+// Example: billing service
+type KeyName = string
+
+// KeyPage defines model for KeyPage.
+type KeyPage struct {
+	Keys []Key `json:"keys"`
+
+	// NextCursor Pass it as `cursor` to read on; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"nextCursor"`
+}
+
+// KeyWithSecret An API key, shown this once.
+type KeyWithSecret struct {
+	// Key The key itself. `trg_`, 256 random bits in base 62, and a checksum, so that secret scanners can find it:
+	// `trg_[0-9A-Za-z]{49}`.
+	Key string `json:"key"`
+
+	// Details What is known of an API key.
+	Details Key `json:"details"`
 }
 
 // Liveness defines model for Liveness.
@@ -497,10 +673,140 @@ type NewEventBatch struct {
 	Events []NewBatchEvent `json:"events"`
 }
 
+// NewKey An API key to be made.
+type NewKey struct {
+	// ExpiresAt When the key ends (RFC 3339); absent or null for never.
+	//
+	// Example: 2027-01-01T00:00:00.000Z
+	ExpiresAt nullable.Nullable[MilliTime] `json:"expiresAt,omitempty"`
+
+	// Name What the key is for. 1 to 100 characters, no control characters.
+	//
+	// Example: billing service
+	Name KeyName `json:"name"`
+
+	// Scopes What the key may be used for; everything when absent.
+	Scopes *[]Scope `json:"scopes,omitempty"`
+}
+
+// NewTenant A tenant to be added.
+type NewTenant struct {
+	// ID Names the tenant for good. 1 to 128 visible ASCII characters, no `/`.
+	//
+	// Example: acme
+	ID TenantIDValue `json:"id"`
+
+	// Name For people. Up to 255 characters, no control characters.
+	//
+	// Example: Acme Inc.
+	Name *TenantName `json:"name,omitempty"`
+
+	// RateLimitPerMinute Requests that each of its keys may make in a minute; 0 for no limit, null for the server's setting.
+	//
+	// Example: 600
+	RateLimitPerMinute nullable.Nullable[TenantRateLimit] `json:"rateLimitPerMinute,omitempty"`
+
+	// RetentionDays How long its events are kept, in days, whatever their status; 0 for ever, null for the server's setting.
+	//
+	// Example: 30
+	RetentionDays nullable.Nullable[TenantRetention] `json:"retentionDays,omitempty"`
+}
+
 // Payload Any JSON object, nested at most 256 levels deep. It comes back byte for byte as it was sent.
 //
 // Example: {"amount":4200,"currency":"USD","invoiceId":"inv_123"}
 type Payload = json.RawMessage
+
+// Scope Something that a key may be used for.
+type Scope string
+
+// Tenant defines model for Tenant.
+type Tenant struct {
+	// ID Names the tenant for good. 1 to 128 visible ASCII characters, no `/`.
+	//
+	// Example: acme
+	ID TenantIDValue `json:"id"`
+
+	// Name For people. Up to 255 characters, no control characters.
+	//
+	// Example: Acme Inc.
+	Name TenantName `json:"name"`
+
+	// Disabled Requests of a disabled tenant are answered 403.
+	Disabled bool `json:"disabled"`
+
+	// RateLimitPerMinute Requests that each of its keys may make in a minute; 0 for no limit, null for the server's setting.
+	//
+	// Example: 600
+	RateLimitPerMinute nullable.Nullable[TenantRateLimit] `json:"rateLimitPerMinute"`
+
+	// RetentionDays How long its events are kept, in days, whatever their status; 0 for ever, null for the server's setting.
+	//
+	// Example: 30
+	RetentionDays nullable.Nullable[TenantRetention] `json:"retentionDays"`
+
+	// CreatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2025-11-11T10:00:00.000Z
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// UpdatedAt RFC 3339 in UTC with milliseconds.
+	//
+	// Example: 2025-11-11T10:00:00.000Z
+	UpdatedAt Timestamp `json:"updatedAt"`
+
+	// Erasure The removal of everything a tenant had up to a moment.
+	Erasure *Erasure `json:"erasure,omitempty"`
+}
+
+// TenantChange What is to change of a tenant.
+type TenantChange struct {
+	// Disabled Requests of a disabled tenant are answered 403.
+	Disabled *bool `json:"disabled,omitempty"`
+
+	// Name For people. Up to 255 characters, no control characters.
+	//
+	// Example: Acme Inc.
+	Name *TenantName `json:"name,omitempty"`
+
+	// RateLimitPerMinute Requests that each of its keys may make in a minute; 0 for no limit, null for the server's setting.
+	//
+	// Example: 600
+	RateLimitPerMinute nullable.Nullable[TenantRateLimit] `json:"rateLimitPerMinute,omitempty"`
+
+	// RetentionDays How long its events are kept, in days, whatever their status; 0 for ever, null for the server's setting.
+	//
+	// Example: 30
+	RetentionDays nullable.Nullable[TenantRetention] `json:"retentionDays,omitempty"`
+}
+
+// TenantIDValue Names the tenant for good. 1 to 128 visible ASCII characters, no `/`.
+//
+// Example: acme
+type TenantIDValue = string
+
+// TenantName For people. Up to 255 characters, no control characters.
+//
+// Example: Acme Inc.
+type TenantName = string
+
+// TenantPage defines model for TenantPage.
+type TenantPage struct {
+	Tenants []Tenant `json:"tenants"`
+
+	// NextCursor Pass it as `cursor` to read on; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"nextCursor"`
+}
+
+// TenantRateLimit Requests that each of its keys may make in a minute; 0 for no limit, null for the server's setting.
+//
+// Example: 600
+type TenantRateLimit = int
+
+// TenantRetention How long its events are kept, in days, whatever their status; 0 for ever, null for the server's setting.
+//
+// Example: 30
+type TenantRetention = int
 
 // Timestamp RFC 3339 in UTC with milliseconds.
 //
@@ -530,17 +836,35 @@ type Usage struct {
 	ResetAt nullable.Nullable[MilliTime] `json:"resetAt"`
 }
 
+// Cursor defines model for Cursor.
+type Cursor = string
+
 // EventID defines model for EventID.
 type EventID = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
+// KeyID defines model for KeyID.
+type KeyID = string
+
+// Limit defines model for Limit.
+type Limit = int
+
 // Prefer defines model for Prefer.
 type Prefer = string
 
+// TenantID defines model for TenantID.
+type TenantID = string
+
 // XIdempotencyKey defines model for XIdempotencyKey.
 type XIdempotencyKey = string
+
+// AdminOff defines model for AdminOff.
+type AdminOff = Error
+
+// AdminUnauthorized defines model for AdminUnauthorized.
+type AdminUnauthorized = Error
 
 // Alive defines model for Alive.
 type Alive = Liveness
@@ -569,11 +893,23 @@ type IdempotencyKeyReused = Error
 // InternalError defines model for InternalError.
 type InternalError = Error
 
+// KeyExpired defines model for KeyExpired.
+type KeyExpired = Error
+
+// KeyNotFound defines model for KeyNotFound.
+type KeyNotFound = Error
+
 // RateLimited defines model for RateLimited.
 type RateLimited = Error
 
 // RequestTimeout defines model for RequestTimeout.
 type RequestTimeout = Error
+
+// TenantExists defines model for TenantExists.
+type TenantExists = Error
+
+// TenantNotFound defines model for TenantNotFound.
+type TenantNotFound = Error
 
 // Unauthorized defines model for Unauthorized.
 type Unauthorized = Error
@@ -586,6 +922,30 @@ type Unhealthy = Health
 
 // UnsupportedMediaType defines model for UnsupportedMediaType.
 type UnsupportedMediaType = Error
+
+// ListTenantsParams defines parameters for ListTenants.
+type ListTenantsParams struct {
+	// Limit How many a page holds at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `nextCursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListKeysParams defines parameters for ListKeys.
+type ListKeysParams struct {
+	// Limit How many a page holds at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `nextCursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// RotateKeyParams defines parameters for RotateKey.
+type RotateKeyParams struct {
+	// OverlapSeconds How long the old key stays valid, in seconds; at most 30 days.
+	OverlapSeconds *int `form:"overlapSeconds,omitempty" json:"overlapSeconds,omitempty"`
+}
 
 // CreateEventParams defines parameters for CreateEvent.
 type CreateEventParams struct {
@@ -629,6 +989,15 @@ type ListInboxParams struct {
 	// Cursor The `nextCursor` of the page before, `createdAt|id` of its last event.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
+
+// CreateTenantJSONRequestBody defines body for CreateTenant for application/json ContentType.
+type CreateTenantJSONRequestBody = NewTenant
+
+// UpdateTenantJSONRequestBody defines body for UpdateTenant for application/json ContentType.
+type UpdateTenantJSONRequestBody = TenantChange
+
+// CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
+type CreateKeyJSONRequestBody = NewKey
 
 // CreateEventJSONRequestBody defines body for CreateEvent for application/json ContentType.
 type CreateEventJSONRequestBody = NewEvent

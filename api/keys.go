@@ -1,0 +1,77 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/triggers-api/triggers/gen"
+	"github.com/triggers-api/triggers/store"
+)
+
+// CreateKey implements gen.StrictServerInterface.
+func (a *API) CreateKey(ctx context.Context, r gen.CreateKeyRequestObject) (gen.CreateKeyResponseObject, error) {
+	var expires time.Time
+	if at, err := r.Body.ExpiresAt.Get(); err == nil {
+		if !at.After(time.Now()) {
+			return nil, invalid("expiresAt", `"expiresAt" must be in the future`)
+		}
+		expires = at.Time
+	}
+	scopes := store.Scopes()
+	if r.Body.Scopes != nil {
+		scopes = make([]store.Scope, len(*r.Body.Scopes))
+		for i, scope := range *r.Body.Scopes {
+			scopes[i] = store.Scope(scope)
+		}
+	}
+	secret, key := store.NewKey(r.TenantID, r.Body.Name, scopes, expires)
+	if err := callOf(ctx).store.CreateKey(ctx, key); err != nil {
+		return nil, tenantNotFound(err)
+	}
+	return gen.CreateKey201JSONResponse{Body: gen.KeyWithSecret{Key: secret, Details: showKey(&key)}}, nil
+}
+
+// ListKeys implements gen.StrictServerInterface.
+func (a *API) ListKeys(ctx context.Context, r gen.ListKeysRequestObject) (gen.ListKeysResponseObject, error) {
+	limit := *r.Params.Limit // the contract has a default
+	registry := callOf(ctx).store
+	if _, err := registry.Tenant(ctx, r.TenantID); err != nil {
+		return nil, tenantNotFound(err)
+	}
+	keys, err := registry.Keys(ctx, r.TenantID, value(r.Params.Cursor), limit+1)
+	if err != nil {
+		return nil, err
+	}
+	keys, next := paged(keys, limit, func(k *store.Key) string { return k.ID })
+	page := gen.KeyPage{Keys: make([]gen.Key, len(keys)), NextCursor: next}
+	for i := range keys {
+		page.Keys[i] = showKey(&keys[i])
+	}
+	return gen.ListKeys200JSONResponse{Body: page}, nil
+}
+
+// RevokeKey implements gen.StrictServerInterface.
+func (a *API) RevokeKey(ctx context.Context, r gen.RevokeKeyRequestObject) (gen.RevokeKeyResponseObject, error) {
+	key, err := callOf(ctx).store.ExpireKey(ctx, r.TenantID, r.KeyID, store.Now())
+	if err != nil {
+		return nil, keyNotFound(err)
+	}
+	return gen.RevokeKey200JSONResponse{Body: showKey(&key)}, nil
+}
+
+// RotateKey implements gen.StrictServerInterface.
+func (a *API) RotateKey(ctx context.Context, r gen.RotateKeyRequestObject) (gen.RotateKeyResponseObject, error) {
+	overlap := time.Duration(*r.Params.OverlapSeconds) * time.Second // the contract has a default
+	secret, key, err := store.RotateKey(ctx, callOf(ctx).store, r.TenantID, r.KeyID, overlap)
+	switch {
+	case errors.Is(err, store.ErrExpired):
+		return nil, (&problem{
+			status: http.StatusConflict, code: gen.KEYEXPIRED, message: "This API key has expired. Make a new one.",
+		}).because(err)
+	case err != nil:
+		return nil, keyNotFound(err)
+	}
+	return gen.RotateKey201JSONResponse{Body: gen.KeyWithSecret{Key: secret, Details: showKey(&key)}}, nil
+}
