@@ -1,0 +1,255 @@
+package postgres
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"math"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/triggers-api/triggers/store"
+)
+
+// appending is the number of the advisory lock that whoever assigns event ids holds until its commit, in whatever
+// process it is. So the order of ids is the order of commits.
+const appending = "8247625214993840698"
+
+const (
+	lockAppending = `SELECT pg_advisory_xact_lock(` + appending + `)`
+	selectNewest  = `SELECT last_value FROM newest_event`
+)
+
+// sessionStatements are prepared when a session begins, by their names.
+var sessionStatements = map[string]string{
+	"begin":   `BEGIN`,
+	"lock":    lockAppending,
+	"newest":  selectNewest,
+	"advance": `SELECT setval('newest_event', $1)`,
+	"commit":  `COMMIT`,
+
+	"remembered": `SELECT asked.n, k.event_id, k.fingerprint, k.expires_at
+		FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (tenant, key, n)
+		CROSS JOIN LATERAL (
+			SELECT * FROM idempotency_keys WHERE tenant = asked.tenant AND key = asked.key
+			OFFSET 0 -- no join of equals, of which either side may come first, but a look-up for each
+		) AS k`,
+
+	"insert events": `INSERT INTO events (tenant, id, source, type, topic, idempotency_key, status, payload)
+		SELECT tenant, id, source, type, topic, key, 0, payload
+		FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[])
+			AS new (tenant, id, source, type, topic, key, payload)`,
+
+	// Keys that are there have expired, or were looked up.
+	"insert keys": `INSERT INTO idempotency_keys (tenant, key, event_id, fingerprint, expires_at)
+		SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::bytea[], $5::timestamptz[])
+		ON CONFLICT (tenant, key) DO UPDATE
+		SET event_id = excluded.event_id, fingerprint = excluded.fingerprint, expires_at = excluded.expires_at`,
+}
+
+// session is the writer's connection and what it needs for one group of appends at a time. It speaks the protocol one
+// layer below pgx, because what an event costs here is most of what it costs at all. Only the writer's goroutine touches
+// it.
+type session struct {
+	conn *pgconn.PgConn
+	ttl  time.Duration
+
+	// committing says that the last write got as far as asking for a commit: after an error that is not the server's own
+	// it may or may not have happened.
+	committing bool
+
+	asked, events, keys []array // columns of the statements' parameters, kept for their memory
+}
+
+// keyRef names an idempotency key.
+type keyRef struct{ tenant, key string }
+
+// remembered is what is known of an idempotency key.
+type remembered struct {
+	event       store.EventID
+	fingerprint [sha256.Size]byte
+}
+
+func openSession(ctx context.Context, config *pgconn.Config, ttl time.Duration) (*session, error) {
+	conn, err := pgconn.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{conn: conn, ttl: ttl, asked: make([]array, 2), events: make([]array, 7), keys: make([]array, 5)}
+	for name, sql := range sessionStatements {
+		if _, err := conn.Prepare(ctx, name, sql, nil); err != nil {
+			s.close()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// close ends the connection, which takes back what was not committed.
+func (s *session) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = s.conn.Close(ctx) // nothing is pending
+}
+
+// write applies the appends in one transaction and two round trips. After an error the session has to be closed.
+func (s *session) write(ctx context.Context, group []*operation) error {
+	s.committing = false
+	newest, known, err := s.begin(ctx, group)
+	if err != nil {
+		return err
+	}
+	last := s.fill(group, store.NewIDSource(newest), known)
+	var batch pgconn.Batch
+	if s.events[0].count > 0 {
+		batch.ExecPrepared("insert events", values(s.events), binaryFormat, nil)
+		batch.ExecPrepared("advance", [][]byte{last[:8]}, binaryFormat, nil)
+	}
+	if s.keys[0].count > 0 {
+		batch.ExecPrepared("insert keys", values(s.keys), binaryFormat, nil)
+	}
+	batch.ExecPrepared("commit", nil, nil, nil)
+	s.committing = true
+	results, err := s.conn.ExecBatch(ctx, &batch).ReadAll()
+	if err == nil && results[len(results)-1].CommandTag.String() != "COMMIT" {
+		err = errors.New("the server did not commit") // it answers so when it rolls back instead
+	}
+	return err
+}
+
+var binaryFormat = []int16{pgtype.BinaryFormatCode} // of all parameters, or all columns
+
+// begin begins the transaction, takes the lock and reads under it what ids have to follow and which of the group's
+// idempotency keys are remembered.
+func (s *session) begin(ctx context.Context, group []*operation) (store.EventID, map[keyRef]remembered, error) {
+	resetAll(s.asked, pgtype.TextOID, pgtype.TextOID)
+	var asked []keyRef
+	for _, op := range group {
+		for i := range op.events {
+			if key := op.events[i].IdempotencyKey; key != "" {
+				asked = append(asked, keyRef{op.tenant, key})
+				add(&s.asked[0], op.tenant)
+				add(&s.asked[1], key)
+			}
+		}
+	}
+	var batch pgconn.Batch
+	batch.ExecPrepared("begin", nil, nil, nil)
+	batch.ExecPrepared("lock", nil, nil, nil)
+	batch.ExecPrepared("newest", nil, nil, binaryFormat)
+	const newestResult, rememberedResult = 2, 3
+	if len(asked) > 0 {
+		batch.ExecPrepared("remembered", values(s.asked), binaryFormat, binaryFormat)
+	}
+	results, err := s.conn.ExecBatch(ctx, &batch).ReadAll()
+	if err != nil {
+		return store.EventID{}, nil, err
+	}
+	if len(results[newestResult].Rows) != 1 {
+		return store.EventID{}, nil, errors.New("newest_event has no value")
+	}
+	var newest store.EventID
+	copy(newest[:], results[newestResult].Rows[0][0])
+	if len(asked) == 0 {
+		return newest, nil, nil
+	}
+	known := make(map[keyRef]remembered, len(asked))
+	now := time.Now()
+	for _, row := range results[rememberedResult].Rows {
+		if !parseTime(row[3]).After(now) {
+			continue
+		}
+		known[asked[binary.BigEndian.Uint64(row[0])-1]] = remembered{store.EventID(row[1]), [sha256.Size]byte(row[2])}
+	}
+	return newest, known, nil
+}
+
+// fill answers the group's receipts, puts what is new into the columns, and returns the newest id.
+func (s *session) fill(group []*operation, ids *store.IDSource, known map[keyRef]remembered) (last store.EventID) {
+	resetAll(s.events, pgtype.TextOID, pgtype.UUIDOID, pgtype.TextOID, pgtype.TextOID, pgtype.TextOID, pgtype.TextOID, pgtype.ByteaOID)
+	resetAll(s.keys, pgtype.TextOID, pgtype.TextOID, pgtype.UUIDOID, pgtype.ByteaOID, pgtype.TimestamptzOID)
+	expires := formatTime(time.Now().Add(s.ttl))
+	for _, op := range group {
+		for i := range op.events {
+			e := &op.events[i]
+			if e.IdempotencyKey == "" {
+				last = ids.Next()
+				s.addEvent(op.tenant, last, e)
+				op.receipts[i] = store.Receipt{ID: last, Outcome: store.Accepted}
+				continue
+			}
+			key, fingerprint := keyRef{op.tenant, e.IdempotencyKey}, e.Fingerprint()
+			if earlier, found := known[key]; found {
+				op.receipts[i] = store.Receipt{ID: earlier.event, Outcome: store.Duplicate}
+				if earlier.fingerprint != fingerprint {
+					op.receipts[i].Outcome = store.KeyReused
+				}
+				continue
+			}
+			last = ids.Next()
+			s.addEvent(op.tenant, last, e)
+			s.addKey(key, last, fingerprint[:], expires)
+			known[key] = remembered{last, fingerprint}
+			op.receipts[i] = store.Receipt{ID: last, Outcome: store.Accepted}
+		}
+	}
+	return last
+}
+
+func (s *session) addEvent(tenant string, id store.EventID, e *store.NewEvent) {
+	add(&s.events[0], tenant)
+	add(&s.events[1], id[:])
+	s.events[2].addName(e.Source)
+	s.events[3].addName(e.Type)
+	s.events[4].addName(e.Topic)
+	s.events[5].addName(e.IdempotencyKey)
+	add(&s.events[6], []byte(e.Payload))
+}
+
+func (s *session) addKey(key keyRef, id store.EventID, fingerprint, expires []byte) {
+	add(&s.keys[0], key.tenant)
+	add(&s.keys[1], key.key)
+	add(&s.keys[2], id[:])
+	add(&s.keys[3], fingerprint)
+	add(&s.keys[4], expires)
+}
+
+func resetAll(columns []array, types ...uint32) {
+	for i := range columns {
+		columns[i].reset(types[i])
+	}
+}
+
+func values(columns []array) [][]byte {
+	values := make([][]byte, len(columns))
+	for i := range columns {
+		values[i] = columns[i].bytes()
+	}
+	return values
+}
+
+// PostgreSQL counts microseconds from the beginning of 2000.
+var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
+
+func formatTime(t time.Time) []byte {
+	micros := t.Truncate(time.Millisecond).UnixMicro() - epoch
+	return binary.BigEndian.AppendUint64(nil, uint64(micros)) //nolint:gosec // the same bits
+}
+
+func parseTime(b []byte) time.Time {
+	micros := int64(binary.BigEndian.Uint64(b)) //nolint:gosec // the same bits
+	if micros > math.MaxInt64-epoch {           // infinity
+		return time.Unix(math.MaxInt32, 0)
+	}
+	return time.UnixMicro(micros + epoch)
+}
+
+// trim gives back the memory of an unusually large group.
+func (s *session) trim() {
+	if payloads := &s.events[len(s.events)-1]; cap(payloads.buf) > columnMemory {
+		payloads.buf = nil
+	}
+}
