@@ -1,0 +1,67 @@
+# Serves DynamoDB and SQS on a free port of 127.0.0.1, which it prints, until its standard input ends.
+#
+# moto's own server handles requests in threads, but what it keeps in memory is not safe for that: concurrent
+# conditional writes could both succeed. Here connections have threads and stay open, and requests take turns.
+import os
+import sys
+import threading
+
+from moto.dynamodb.models.dynamo_type import Item
+from moto.dynamodb.models.table import Table
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+
+class Handler(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_request(self, *args):
+        pass
+
+
+def copy_item(item, memo):
+    copied = object.__new__(Item)
+    copied.hash_key, copied.range_key = item.hash_key, item.range_key
+    copied.attrs = type(item.attrs).__new__(type(item.attrs))
+    dict.update(copied.attrs, item.attrs)
+    return copied
+
+
+def copy_table(table, memo):
+    copied = object.__new__(Table)
+    copied.__dict__.update(table.__dict__)
+    copied.items = type(table.items)(dict)
+    for partition, items in table.items.items():
+        copied.items[partition] = {sort: copy_item(item, memo) for sort, item in items.items()}
+    return copied
+
+
+# moto copies the whole table before each transaction, in depth, to have something to go back to. Expressions as simple
+# as this project's replace values and never change one, so that values can be shared.
+Item.__deepcopy__ = copy_item
+Table.__deepcopy__ = copy_table
+
+moto = DomainDispatcherApplication(create_backend_app)
+turn = threading.Lock()
+
+
+def app(environ, start_response):
+    with turn:
+        answer = moto(environ, start_response)
+        try:
+            return [b"".join(answer)]
+        finally:
+            if hasattr(answer, "close"):
+                answer.close()
+
+
+def end_with_parent():
+    sys.stdin.read()
+    os._exit(0)
+
+
+server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler)
+threading.Thread(target=end_with_parent, daemon=True).start()
+print(server.port, flush=True)
+server.serve_forever()
