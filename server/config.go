@@ -9,7 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/triggers-api/triggers/store/sqlite"
+	"github.com/triggers-api/triggers/redisconn"
+	"github.com/triggers-api/triggers/store"
 )
 
 // developmentKey is the API key that a server has when none is configured, outside production only.
@@ -33,14 +34,14 @@ type config struct {
 	apiKeys         map[string]string // tenant by key
 	disabledTenants []string
 
-	storageBackend string
-	databaseURL    string
-	databasePath   string // from databaseURL
+	adminKey string
+
+	storage  storageConfig
+	redisURL string
 
 	maxPayloadBytes    int
 	maxBatchBytes      int
 	rateLimitPerMinute int
-	idempotencyTTLMin  int
 	retentionDays      int
 	shutdownDelaySec   int
 }
@@ -51,8 +52,8 @@ func (c *config) production() bool { return c.appEnv == "production" }
 // out and returns flag.ErrHelp.
 func configure(env map[string]string, args []string, out io.Writer) (*config, error) {
 	cfg := &config{}
-	s := newSettings(out)
-	s.choice(&cfg.appEnv, "APP_ENV", "production refuses to start with the development key or with none", "development", "production")
+	s := newSettings("serve [flags]", out)
+	s.choice(&cfg.appEnv, "APP_ENV", "production refuses to start with the development key, and has none by default", "development", "production")
 	s.text(&cfg.host, "HOST", "127.0.0.1", "address to listen on; 0.0.0.0 for all")
 	s.number(&cfg.port, "PORT", 8000, 0, 65535, "port to listen on; 0 picks a free one")
 	s.choice(&cfg.logLevel, "LOG_LEVEL", "the least that is logged", "INFO", "DEBUG", "WARN", "ERROR")
@@ -61,15 +62,15 @@ func configure(env map[string]string, args []string, out io.Writer) (*config, er
 	s.list(&cfg.allowedOrigins, "CORS_ALLOWED_ORIGINS", "comma-separated web origins that may call the API, such as https://app.example.com; * for any", origin)
 	s.keys(&cfg.apiKeys, "API_KEYS", "comma-separated key=tenant pairs; several keys may name one tenant")
 	s.list(&cfg.disabledTenants, "DISABLED_TENANTS", "comma-separated tenants whose requests are answered 403", nil)
-	s.choice(&cfg.storageBackend, "STORAGE_BACKEND", "where events are kept", "sqlite")
-	s.text(&cfg.databaseURL, "DATABASE_URL", "sqlite:///./data/events.db", "the database; sqlite:///relative/path or sqlite:////absolute/path")
+	s.secret(&cfg.adminKey, "ADMIN_API_KEY", "the operator's key for /admin, at least 16 characters, 32 in production; without it there is no /admin")
+	cfg.storage.register(s)
+	s.secret(&cfg.redisURL, "REDIS_URL", "redis://[:password@]host:port[/database], for limits that several instances share; without it each counts for itself")
 	s.number(&cfg.maxPayloadBytes, "MAX_PAYLOAD_BYTES", 512<<10, 1, 1<<20, "largest body of one event, in bytes")
 	s.number(&cfg.maxBatchBytes, "MAX_BATCH_BYTES", 1<<20, 1, 16<<20, "largest body of a batch, in bytes")
 	s.number(&cfg.rateLimitPerMinute, "RATE_LIMIT_PER_MINUTE", 60, 0, 1_000_000_000, "requests that one key may make in a minute; 0 for no limit")
-	s.number(&cfg.idempotencyTTLMin, "IDEMPOTENCY_TTL_MIN", 60, 1, 30*24*60, "how long an idempotency key is remembered, in minutes")
 	s.number(&cfg.retentionDays, "RETENTION_DAYS", 90, 0, 36_500, "how long events are kept, in days, whatever their status; 0 keeps them")
 	s.number(&cfg.shutdownDelaySec, "SHUTDOWN_DELAY_SEC", 0, 0, 300, "how long to go on answering after SIGTERM with /readyz at 503, in seconds, so that load balancers notice first")
-	if err := s.read(env, args); err != nil {
+	if _, err := s.read(env, args, 0); err != nil {
 		return nil, err
 	}
 	return cfg, errors.Join(append(s.mistakes, cfg.check()...)...)
@@ -77,14 +78,24 @@ func configure(env map[string]string, args []string, out io.Writer) (*config, er
 
 // check finds mistakes that no single setting shows.
 func (c *config) check() (mistakes []error) {
-	var err error
-	if c.databasePath, err = sqlite.ParseURL(c.databaseURL); err != nil {
-		mistakes = append(mistakes, fmt.Errorf("DATABASE_URL: %w", err))
+	if err := c.storage.resolve(); err != nil {
+		mistakes = append(mistakes, err)
+	}
+	for _, tenant := range c.apiKeys {
+		if err := store.CheckTenantID(tenant); err != nil {
+			mistakes = append(mistakes, fmt.Errorf("API_KEYS: the tenant of a pair %w", err))
+			break
+		}
+	}
+	if least := c.leastAdminKey(); c.adminKey != "" && (len(c.adminKey) < least || strings.ContainsFunc(c.adminKey, notVisible)) {
+		mistakes = append(mistakes, fmt.Errorf("ADMIN_API_KEY: must be at least %d visible ASCII characters without spaces", least))
+	}
+	if c.redisURL != "" {
+		if err := redisconn.CheckURL(c.redisURL); err != nil {
+			mistakes = append(mistakes, fmt.Errorf("REDIS_URL: %w", err))
+		}
 	}
 	if c.production() {
-		if len(c.apiKeys) == 0 {
-			mistakes = append(mistakes, errors.New("API_KEYS: must be set when APP_ENV=production"))
-		}
 		if _, ok := c.apiKeys[developmentKey]; ok {
 			mistakes = append(mistakes, errors.New("API_KEYS: must not contain the development key when APP_ENV=production"))
 		}
@@ -94,12 +105,12 @@ func (c *config) check() (mistakes []error) {
 	return mistakes
 }
 
-func (c *config) idempotencyTTL() time.Duration {
-	return time.Duration(c.idempotencyTTLMin) * time.Minute
-}
-
-func (c *config) retention() time.Duration {
-	return time.Duration(c.retentionDays) * 24 * time.Hour
+// leastAdminKey is the length that the operator's key must have.
+func (c *config) leastAdminKey() int {
+	if c.production() {
+		return 32
+	}
+	return 16
 }
 
 func (c *config) shutdownDelay() time.Duration {

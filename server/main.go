@@ -20,12 +20,17 @@ var version = "dev"
 const usage = `Triggers API: takes events in, keeps them safely, hands them to whoever is waiting.
 
 Usage:
-  triggers serve [flags]   run the server; "triggers serve -h" lists the flags
-  triggers version         print the version
+  triggers serve [flags]    run the server
+  triggers migrate          bring the database's schema up to date
+  triggers tenants …        list, create, update, disable, enable or erase tenants
+  triggers keys …           create, list, revoke or rotate API keys
+  triggers copy             move everything from one database to another
+  triggers health           ask the server on this machine whether it is ready
+  triggers version          print the version
 
-Every flag of serve can also be given in the environment or in a .env file:
---rate-limit-per-minute is RATE_LIMIT_PER_MINUTE. A flag beats the environment,
-and the environment beats .env.
+Each command tells its flags with -h. A flag with a name in capitals beside it can
+also be given in the environment or in a .env file: --rate-limit-per-minute is
+RATE_LIMIT_PER_MINUTE. A flag beats the environment, and the environment beats .env.
 `
 
 func main() {
@@ -40,13 +45,11 @@ func main() {
 
 // run is the command; it returns the exit code: 0 done, 1 failed, 2 not understood.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	command := ""
+	word := ""
 	if len(args) > 0 {
-		command = args[0]
+		word, args = args[0], args[1:]
 	}
-	switch command {
-	case "serve":
-		return serveCommand(ctx, args[1:], stdout, stderr)
+	switch word {
 	case "version", "--version":
 		fmt.Fprintf(stdout, "triggers %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return 0
@@ -56,29 +59,40 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case "":
 		fmt.Fprint(stderr, usage)
 		return 2
-	default:
-		fmt.Fprintf(stderr, "triggers: unknown command %q\n\n%s", command, usage)
-		return 2
 	}
-}
-
-func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	env, err := environment(".env", os.Environ())
+	c, err := newCommand(stdout, stderr)
 	if err != nil {
 		fmt.Fprintf(stderr, "triggers: %v\n", err)
 		return 2
 	}
-	cfg, err := configure(env, args, stdout)
+	switch word {
+	case "serve":
+		err = c.serve(ctx, args)
+	case "migrate":
+		err = c.migrate(ctx, args)
+	case "tenants":
+		err = c.tenants().run(c, ctx, word, args)
+	case "keys":
+		err = c.keys().run(c, ctx, word, args)
+	case "copy":
+		err = c.copy(ctx, args)
+	case "health":
+		err = c.health(ctx, args)
+	default:
+		fmt.Fprintf(stderr, "triggers: unknown command %q\n\n%s", word, usage)
+		err = errUsage
+	}
+	return c.exitCode(err)
+}
+
+func (c *command) serve(ctx context.Context, args []string) error {
+	cfg, err := configure(c.env, args, c.stdout)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		return 0
+		return nil
 	case err != nil:
-		fmt.Fprintf(stderr, "triggers: the configuration is wrong:\n%v\n", err)
-		return 2
+		fmt.Fprintf(c.stderr, "triggers: the configuration is wrong:\n%v\n", err)
+		return errUsage
 	}
-	if err := serve(ctx, cfg, stdout, stderr); err != nil {
-		fmt.Fprintf(stderr, "triggers: %v\n", err)
-		return 1
-	}
-	return 0
+	return serve(ctx, cfg, c.stdout, c.stderr)
 }

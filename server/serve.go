@@ -16,8 +16,7 @@ import (
 	"time"
 
 	"github.com/triggers-api/triggers/api"
-	"github.com/triggers-api/triggers/limit"
-	"github.com/triggers-api/triggers/store/sqlite"
+	"github.com/triggers-api/triggers/store"
 )
 
 // Bounds of the HTTP server. A client that is slower than these is cut off.
@@ -51,18 +50,29 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 	log := newLog(stdout, cfg)
 	defer log.close()
 
-	events, err := sqlite.Open(ctx, sqlite.Options{Path: cfg.databasePath, IdempotencyTTL: cfg.idempotencyTTL(), Log: log.Logger})
+	shared, err := connectRedis(cfg, log.Logger)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, events.Close()) }()
+	defer func() { err = errors.Join(err, shared.close()) }()
 
-	var limiter limit.Limiter = limit.Unlimited{}
-	if cfg.rateLimitPerMinute > 0 {
-		limiter = limit.NewBuckets(cfg.rateLimitPerMinute)
+	keep := &retention{standard: days(cfg.retentionDays)}
+	opening, err := startOpening(ctx, func(ctx context.Context) (store.Store, error) {
+		s, err := openStore(ctx, cfg, keep.of, log.Logger)
+		if err != nil {
+			return nil, err
+		}
+		return shared.remember(s), nil
+	}, log.Logger)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, opening.close()) }()
+
+	house := newHousekeeper(opening.Store, keep, log.Logger)
 	handler, err := api.New(api.Config{
-		Store: events, Keys: api.NewKeys(cfg.apiKeys, cfg.disabledTenants), Limiter: limiter,
+		Store: opening.Store, TenantByKey: cfg.apiKeys, DisabledTenants: cfg.disabledTenants, AdminKey: cfg.adminKey,
+		EraseSoon: house.eraseSoon, Limiter: shared.limiter, RateLimitPerMinute: cfg.rateLimitPerMinute,
 		Logger: log.Logger, Version: version, AllowedOrigins: cfg.allowedOrigins,
 		MaxPayloadBytes: int64(cfg.maxPayloadBytes), MaxBatchBytes: int64(cfg.maxBatchBytes),
 		RequestTimeout: requestTimeout,
@@ -70,9 +80,7 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-
-	stopRetention := startRetention(events, cfg.retention(), log.Logger)
-	defer stopRetention()
+	defer house.start(handler.NoteKeyUses)()
 
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(cfg.host, strconv.Itoa(cfg.port)))
 	if err != nil {
@@ -85,7 +93,7 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	greet(stderr, cfg, listener.Addr())
-	log.Info("listening", "address", listener.Addr().String(), "version", version, "storage", cfg.storageBackend)
+	log.Info("listening", "address", listener.Addr().String(), "version", version, "storage", cfg.storage.engine.backend)
 
 	if _, ok := cfg.apiKeys[developmentKey]; ok && !loopback(listener.Addr()) {
 		log.Warn("the development key is known to everybody, and this address is not only this machine's")

@@ -38,19 +38,24 @@ func environment(file string, environ []string) (map[string]string, error) {
 // at the first. Messages never repeat a value: it may be a key.
 type settings struct {
 	flags    *flag.FlagSet
-	names    map[string]string // environment variable by flag
+	names    map[string]string // environment variable by flag; flags of a command alone have none
 	mistakes []error
 	help     func()
 }
 
-func newSettings(out io.Writer) *settings {
-	s := &settings{flags: flag.NewFlagSet("triggers serve", flag.ContinueOnError), names: map[string]string{}}
+// newSettings begins the settings of a command; line is how that is called, without "triggers". Help goes to out.
+func newSettings(line string, out io.Writer) *settings {
+	s := &settings{flags: flag.NewFlagSet("triggers", flag.ContinueOnError), names: map[string]string{}}
 	s.flags.SetOutput(io.Discard) // mistakes are collected
 	s.flags.Usage = func() {}
 	s.help = func() {
-		fmt.Fprintln(out, "Usage: triggers serve [flags]")
+		fmt.Fprintln(out, "Usage: triggers "+line)
 		s.flags.VisitAll(func(f *flag.Flag) {
-			fmt.Fprintf(out, "  --%s (%s)\n      %s", f.Name, s.names[f.Name], f.Usage)
+			fmt.Fprintf(out, "  --%s", f.Name)
+			if variable := s.names[f.Name]; variable != "" {
+				fmt.Fprintf(out, " (%s)", variable)
+			}
+			fmt.Fprintf(out, "\n      %s", f.Usage)
 			if f.DefValue != "" {
 				fmt.Fprintf(out, " (default %s)", f.DefValue)
 			}
@@ -60,23 +65,35 @@ func newSettings(out io.Writer) *settings {
 	return s
 }
 
-// read applies the environment, then the flags.
-func (s *settings) read(env map[string]string, args []string) error {
+// read applies the environment, then the flags, and returns the arguments that are no flags: so many must there be. They
+// may stand before, between and behind the flags.
+func (s *settings) read(env map[string]string, args []string, positional int) (arguments []string, err error) {
 	s.flags.VisitAll(func(f *flag.Flag) {
 		if value := env[s.names[f.Name]]; value != "" {
 			_ = f.Value.Set(value) // mistakes are collected
 		}
 	})
-	switch err := s.flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		s.help()
-		return err
-	case err != nil:
-		s.mistakes = append(s.mistakes, err)
-	case s.flags.NArg() > 0:
-		s.mistakes = append(s.mistakes, fmt.Errorf("%q is not a flag", s.flags.Arg(0)))
+	for {
+		switch err := s.flags.Parse(args); {
+		case errors.Is(err, flag.ErrHelp):
+			s.help()
+			return nil, err
+		case err != nil:
+			s.mistakes = append(s.mistakes, err)
+			return arguments, nil
+		}
+		if s.flags.NArg() == 0 {
+			break
+		}
+		arguments, args = append(arguments, s.flags.Arg(0)), s.flags.Args()[1:]
 	}
-	return nil
+	switch {
+	case len(arguments) > positional:
+		s.mistakes = append(s.mistakes, fmt.Errorf("%q is not a flag", arguments[positional]))
+	case len(arguments) < positional:
+		s.mistakes = append(s.mistakes, errors.New("something is missing; -h shows how the command is called"))
+	}
+	return arguments, nil
 }
 
 // setting is a flag.Value. A value that set refuses is a mistake of its variable; the last value given counts.
@@ -105,6 +122,19 @@ func (s *settings) add(v *setting, meaning string) {
 	s.flags.Var(v, name, meaning)
 }
 
+// option is a flag of one command alone, which no variable sets.
+func (s *settings) option(name, meaning string, set func(string) error) {
+	s.flags.Var(&setting{variable: "--" + name, owner: s, set: set}, name, meaning)
+}
+
+// secret is a text that help does not show.
+func (s *settings) secret(target *string, variable, meaning string) {
+	s.add(&setting{variable: variable, set: func(value string) error {
+		*target = value
+		return nil
+	}}, meaning)
+}
+
 func (s *settings) text(target *string, variable, preset, meaning string) {
 	*target = preset
 	s.add(&setting{variable: variable, shown: preset, set: func(value string) error {
@@ -123,8 +153,8 @@ func (s *settings) choice(target *string, variable, meaning string, words ...str
 				return nil
 			}
 		}
-		return fmt.Errorf("must be one of %s", strings.Join(words, ", "))
-	}}, strings.Join(words, ", ")+"; "+meaning)
+		return fmt.Errorf("must be one of %s", strings.TrimPrefix(strings.Join(words, ", "), ", "))
+	}}, strings.TrimPrefix(strings.Join(words, ", "), ", ")+"; "+meaning)
 }
 
 func (s *settings) number(target *int, variable string, preset, least, most int, meaning string) {

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"log/slog"
+
+	"github.com/triggers-api/triggers/limit"
+	"github.com/triggers-api/triggers/redisconn"
+	"github.com/triggers-api/triggers/store"
+	"github.com/triggers-api/triggers/store/redis"
+)
+
+// sharedMemory is what instances have in common beside the store: Redis, if there is one.
+type sharedMemory struct {
+	conn    *redisconn.Conn // nil without Redis
+	limiter limit.Limiter
+	cfg     *config
+}
+
+func connectRedis(cfg *config, log *slog.Logger) (*sharedMemory, error) {
+	if cfg.redisURL == "" {
+		return &sharedMemory{limiter: limit.NewBuckets()}, nil
+	}
+	conn, err := redisconn.New(cfg.redisURL, log)
+	if err != nil {
+		return nil, err
+	}
+	return &sharedMemory{conn: conn, limiter: limit.NewRedis(conn), cfg: cfg}, nil
+}
+
+// remember has accepted idempotency keys remembered in front of a store.
+func (m *sharedMemory) remember(s store.Store) store.Store {
+	if m.conn == nil {
+		return s
+	}
+	return redis.Remember(s, m.conn, m.cfg.storage.idempotencyTTL())
+}
+
+func (m *sharedMemory) close() error {
+	if m.conn == nil {
+		return nil
+	}
+	return m.conn.Close()
+}

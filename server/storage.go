@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// defaultDatabaseURL is where events are kept when nothing else is said.
+const defaultDatabaseURL = "sqlite:///./data/events.db"
+
+// storageConfig says where events are kept. It is what the server and the other commands have in common.
+type storageConfig struct {
+	backend           string // empty: as DATABASE_URL says
+	databaseURL       string // empty: the default of the backend
+	awsRegion         string
+	awsTable          string
+	awsEndpoint       string
+	autoMigrate       bool
+	idempotencyTTLMin int
+
+	engine engine // what all that means; set by resolve
+}
+
+func (c *storageConfig) register(s *settings) {
+	s.choice(&c.backend, "STORAGE_BACKEND", "where events are kept; by default as DATABASE_URL says", "", backendSQLite, backendPostgres, backendDynamoDB)
+	s.secret(&c.databaseURL, "DATABASE_URL", "sqlite:///relative/path, sqlite:////absolute/path or postgres://user:password@host/database (default "+defaultDatabaseURL+")")
+	s.text(&c.awsRegion, "AWS_REGION", "us-east-1", "for DynamoDB; credentials come as with every AWS tool")
+	s.text(&c.awsTable, "AWS_DYNAMODB_TABLE", "triggers_events", "the DynamoDB table")
+	s.text(&c.awsEndpoint, "AWS_ENDPOINT_URL", "", "a DynamoDB that is not AWS's own, such as http://localhost:8001")
+	s.flag(&c.autoMigrate, "AUTO_MIGRATE", true, "bring the database's schema up to date when starting; if not, \"triggers migrate\" does")
+	s.number(&c.idempotencyTTLMin, "IDEMPOTENCY_TTL_MIN", 60, 1, 30*24*60, "how long an idempotency key is remembered, in minutes")
+}
+
+// resolve finds out which engine is meant. Its errors begin with the variable that is wrong.
+func (c *storageConfig) resolve() (err error) {
+	text := c.databaseURL
+	switch {
+	case c.backend == backendDynamoDB:
+		// What DATABASE_URL says is of another environment.
+		text = "dynamodb://" + c.awsRegion + "/" + url.PathEscape(c.awsTable) + "?" + url.Values{"endpoint": {c.awsEndpoint}}.Encode()
+	case text == "" && c.backend != backendPostgres:
+		text = defaultDatabaseURL
+	}
+	if c.engine, err = parseEngine(text); err != nil {
+		return fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	if c.backend != "" && c.backend != c.engine.backend {
+		return fmt.Errorf("DATABASE_URL: must begin with %s: when STORAGE_BACKEND=%s", strings.ToLower(c.backend), c.backend)
+	}
+	return nil
+}
+
+func (c *storageConfig) idempotencyTTL() time.Duration {
+	return time.Duration(c.idempotencyTTLMin) * time.Minute
+}
