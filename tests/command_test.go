@@ -63,13 +63,14 @@ func TestConfig(t *testing.T) {
 		said := refusal(t, harness.Options{
 			Env: []string{
 				"PORT=http", "LOG_LEVEL=LOUD", "DEBUG=maybe", "MAX_PAYLOAD_BYTES=2000000", "RATE_LIMIT_PER_MINUTE=-1",
-				"DATABASE_URL=mysql://x", "STORAGE_BACKEND=cloud", "CORS_ALLOWED_ORIGINS=app.example.com", "API_KEYS=s3cret", "APP_ENV=moon",
+				"DATABASE_URL=mysql://x:s3cret@y/z", "STORAGE_BACKEND=cloud", "CORS_ALLOWED_ORIGINS=app.example.com", "API_KEYS=s3cret",
+				"APP_ENV=moon", "AUTO_MIGRATE=perhaps", "ADMIN_API_KEY=s3cret", "REDIS_URL=s3cret", "IDEMPOTENCY_TTL_MIN=0",
 			},
 			Args: []string{"--retention-days=long"},
 		})
 		for _, name := range []string{
 			"PORT", "LOG_LEVEL", "DEBUG", "MAX_PAYLOAD_BYTES", "RATE_LIMIT_PER_MINUTE", "DATABASE_URL", "STORAGE_BACKEND",
-			"CORS_ALLOWED_ORIGINS", "API_KEYS", "APP_ENV", "RETENTION_DAYS",
+			"CORS_ALLOWED_ORIGINS", "API_KEYS", "APP_ENV", "AUTO_MIGRATE", "ADMIN_API_KEY", "REDIS_URL", "IDEMPOTENCY_TTL_MIN", "RETENTION_DAYS",
 		} {
 			if !strings.Contains(said, "\n"+name+": ") {
 				t.Errorf("nothing about %s in:\n%s", name, said)
@@ -79,11 +80,27 @@ func TestConfig(t *testing.T) {
 			t.Errorf("a key is repeated:\n%s", said)
 		}
 	})
+	t.Run("Storage", func(t *testing.T) {
+		t.Parallel()
+		for _, c := range []struct {
+			env  []string
+			says string
+		}{
+			{[]string{"STORAGE_BACKEND=postgres", "DATABASE_URL="}, "DATABASE_URL: must "},
+			{[]string{"STORAGE_BACKEND=postgres", "DATABASE_URL=sqlite:///./data/events.db"}, "DATABASE_URL: must begin with postgres: when STORAGE_BACKEND=postgres"},
+			{[]string{"STORAGE_BACKEND=sqlite", "DATABASE_URL=postgres://u:s3cret@host/database"}, "DATABASE_URL: must begin with sqlite:"},
+			{[]string{"DATABASE_URL=postgres://u:s3cret@host:port/database"}, "DATABASE_URL: "},
+			{[]string{"API_KEYS=k=a/b"}, `API_KEYS: the tenant of a pair must be 1 to 128 characters of visible ASCII without "/"`},
+		} {
+			if said := refusal(t, harness.Options{Env: c.env}); !strings.Contains(said, c.says) || strings.Contains(said, "s3cret") {
+				t.Errorf("%v: %s", c.env, said)
+			}
+		}
+	})
 	t.Run("Production", func(t *testing.T) {
 		t.Parallel()
 		production := "APP_ENV=production"
 		for keys, says := range map[string]string{
-			"API_KEYS=":                                "API_KEYS: must be set",
 			"API_KEYS=dev_key_123=tenant_dev":          "API_KEYS: must not contain the development key",
 			"API_KEYS=other=tenant,dev_key_123=tenant": "API_KEYS: must not contain the development key",
 		} {
@@ -91,10 +108,10 @@ func TestConfig(t *testing.T) {
 				t.Errorf("%s: %s", keys, said)
 			}
 		}
-		if said := refusal(t, harness.Options{Env: []string{"APP_ENV=PRODUCTION", "API_KEYS="}}); !strings.Contains(said, "API_KEYS") {
-			t.Errorf("%s", said)
-		}
-		server := harness.Start(t, harness.Options{Env: []string{production}})
+		// Without API_KEYS there are the keys in the store, and no development key.
+		server := harness.Start(t, harness.Options{Env: []string{"APP_ENV=PRODUCTION", "API_KEYS="}})
+		server.Client(t, "dev_key_123").Do(http.MethodGet, "/inbox", "").WantError(http.StatusUnauthorized, "UNAUTHORIZED")
+		server = harness.Start(t, harness.Options{Env: []string{production}})
 		server.Client(t, harness.Key).Post(`{"payload":{}}`)
 		if greeting := server.Stderr(); strings.Contains(greeting, "key") {
 			t.Errorf("%s", greeting)

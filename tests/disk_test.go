@@ -129,7 +129,7 @@ func TestReadOnlyDatabase(t *testing.T) {
 	server.Stop()
 
 	chmod(t, server.Database(), 0o444)
-	server = harness.Start(t, opts)
+	server = harness.StartUnready(t, opts)
 	client := server.Client(t, harness.Key)
 	refused(t, client.Do(http.MethodPost, "/events", `{"payload":{}}`))
 	refused(t, client.Do(http.MethodDelete, "/inbox/"+id, ""))
@@ -149,7 +149,7 @@ func TestReadOnlyDatabaseRepaired(t *testing.T) {
 	t.Parallel()
 	opts := asSomeone(t)
 	for _, mode := range []os.FileMode{0o444, 0o644} {
-		server := harness.Start(t, opts)
+		server := harness.StartUnready(t, opts)
 		server.Stop()
 		chmod(t, server.Database(), mode)
 	}

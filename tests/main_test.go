@@ -6,9 +6,11 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/triggers-api/triggers/tests/harness"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(harness.Tests{M: m}) }
 
 // repeat is s, n times over, separated by commas.
 func repeat(s string, n int) string {

@@ -59,7 +59,7 @@ func TestStopUnderLoad(t *testing.T) {
 	group.Wait()
 	client.CloseIdle()
 
-	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
+	for _, suffix := range []string{"-wal", "-shm", "-journal"} { // where there is a file at all
 		if _, err := os.Stat(server.Database() + suffix); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("events.db%s is left: %v", suffix, err)
 		}

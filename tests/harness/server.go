@@ -33,9 +33,10 @@ const (
 // Server is a running server.
 type Server struct {
 	URL string
-	Dir string // working directory; the database is data/events.db below it unless the environment says otherwise
+	Dir string // working directory; its database is the engine's, see EngineEnv
 
 	t    *testing.T
+	env  []string
 	cmd  *exec.Cmd
 	mu   sync.Mutex
 	out  strings.Builder
@@ -58,12 +59,23 @@ type Options struct {
 	Wrap []string
 }
 
-// Start starts a server and waits until it answers. It is stopped when the test ends, and the test fails if it then
+// Start starts a server and waits until it is ready. It is stopped when the test ends, and the test fails if it then
 // does not end with exit code 0.
 func Start(t *testing.T, opts Options) *Server {
 	t.Helper()
+	return start(t, opts, "/readyz")
+}
+
+// StartUnready is Start for a server that is not ready, for what is wrong with its database.
+func StartUnready(t *testing.T, opts Options) *Server {
+	t.Helper()
+	return start(t, opts, "/livez")
+}
+
+func start(t *testing.T, opts Options, probe string) *Server {
+	t.Helper()
 	s := Launch(t, opts)
-	s.waitUntilUp()
+	s.waitUntilUp(probe)
 	t.Cleanup(func() { s.Stop() })
 	return s
 }
@@ -71,7 +83,7 @@ func Start(t *testing.T, opts Options) *Server {
 // Launch starts a server without waiting for it. The caller has to end it.
 func Launch(t *testing.T, opts Options) *Server {
 	t.Helper()
-	s := &Server{t: t, Dir: opts.Dir, done: make(chan struct{})}
+	s := &Server{t: t, Dir: opts.Dir, env: opts.Env, done: make(chan struct{})}
 	if s.Dir == "" {
 		s.Dir = t.TempDir()
 	}
@@ -83,7 +95,7 @@ func Launch(t *testing.T, opts Options) *Server {
 		"PATH=" + os.Getenv("PATH"), "GOCOVERDIR=" + os.Getenv("SERVER_COVERDIR"), "HOME=" + os.Getenv("HOME"),
 		"PORT=0", "RATE_LIMIT_PER_MINUTE=0", "DISABLED_TENANTS=tenant_c",
 		"API_KEYS=" + Key + "=tenant_a," + SecondKey + "=tenant_a," + OtherKey + "=tenant_b," + DisabledKey + "=tenant_c",
-	}, opts.Env...)
+	}, append(EngineEnv(t, s.Dir), opts.Env...)...)
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +155,7 @@ func (s *Server) LogLines() []map[string]any {
 	return lines
 }
 
-func (s *Server) waitUntilUp() {
+func (s *Server) waitUntilUp(probe string) {
 	s.t.Helper()
 	Eventually(s.t, startTimeout, "the server to answer", func() error {
 		select {
@@ -159,11 +171,14 @@ func (s *Server) waitUntilUp() {
 		if s.URL == "" {
 			return errors.New("no address yet")
 		}
-		response, err := http.Get(s.URL + "/livez")
+		response, err := http.Get(s.URL + probe)
 		if err != nil {
 			return err
 		}
-		return response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			err = fmt.Errorf("%s answers %d", probe, response.StatusCode)
+		}
+		return errors.Join(err, response.Body.Close())
 	})
 }
 
@@ -202,10 +217,13 @@ func (s *Server) Wait(timeout time.Duration) error {
 	}
 }
 
+// Env is what Options.Env was, for another server of the same kind.
+func (s *Server) Env() []string { return s.env }
+
 // Pid is the process's id.
 func (s *Server) Pid() int { return s.cmd.Process.Pid }
 
-// Database is the path of the database file.
+// Database is the path of the database file, on SQLite.
 func (s *Server) Database() string { return filepath.Join(s.Dir, "data", "events.db") }
 
 func tail(s string) string {
