@@ -1,7 +1,9 @@
 package api
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -10,6 +12,28 @@ import (
 	"github.com/triggers-api/triggers/gen"
 	"github.com/triggers-api/triggers/store"
 )
+
+// storeFor returns the store for what has the given ids, of tenants and keys. For an id that cannot be one it returns
+// ErrNotFound, because engines differ in what they make of such a text.
+func storeFor(ctx context.Context, ids ...string) (store.Store, error) {
+	for _, id := range ids {
+		if err := store.CheckTenantID(id); err != nil {
+			return nil, fmt.Errorf("%w: %w", store.ErrNotFound, err)
+		}
+	}
+	return callOf(ctx).store, nil
+}
+
+// afterID reads the cursor of a list of tenants or keys: the last id of the page before.
+func afterID(cursor *string) (string, error) {
+	if cursor == nil {
+		return "", nil
+	}
+	if err := store.CheckTenantID(*cursor); err != nil {
+		return "", fmt.Errorf("%w: %w", store.ErrMalformedCursor, err)
+	}
+	return *cursor, nil
+}
 
 func tenantNotFound(err error) error {
 	if !errors.Is(err, store.ErrNotFound) {

@@ -25,7 +25,10 @@ var errStopping = errors.New("the server is stopping")
 
 // ExportTenant implements gen.StrictServerInterface.
 func (a *API) ExportTenant(ctx context.Context, r gen.ExportTenantRequestObject) (gen.ExportTenantResponseObject, error) {
-	s := callOf(ctx).store
+	s, err := storeFor(ctx, r.TenantID)
+	if err != nil {
+		return nil, tenantNotFound(err)
+	}
 	tenant, err := s.Tenant(ctx, r.TenantID)
 	if err != nil {
 		return nil, tenantNotFound(err)

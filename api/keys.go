@@ -12,6 +12,10 @@ import (
 
 // CreateKey implements gen.StrictServerInterface.
 func (a *API) CreateKey(ctx context.Context, r gen.CreateKeyRequestObject) (gen.CreateKeyResponseObject, error) {
+	s, err := storeFor(ctx, r.TenantID)
+	if err != nil {
+		return nil, tenantNotFound(err)
+	}
 	var expires time.Time
 	if at, err := r.Body.ExpiresAt.Get(); err == nil {
 		if !at.After(time.Now()) {
@@ -27,7 +31,7 @@ func (a *API) CreateKey(ctx context.Context, r gen.CreateKeyRequestObject) (gen.
 		}
 	}
 	secret, key := store.NewKey(r.TenantID, r.Body.Name, scopes, expires)
-	if err := callOf(ctx).store.CreateKey(ctx, key); err != nil {
+	if err := s.CreateKey(ctx, key); err != nil {
 		return nil, tenantNotFound(err)
 	}
 	return gen.CreateKey201JSONResponse{Body: gen.KeyWithSecret{Key: secret, Details: showKey(&key)}}, nil
@@ -36,11 +40,18 @@ func (a *API) CreateKey(ctx context.Context, r gen.CreateKeyRequestObject) (gen.
 // ListKeys implements gen.StrictServerInterface.
 func (a *API) ListKeys(ctx context.Context, r gen.ListKeysRequestObject) (gen.ListKeysResponseObject, error) {
 	limit := *r.Params.Limit // the contract has a default
-	registry := callOf(ctx).store
-	if _, err := registry.Tenant(ctx, r.TenantID); err != nil {
+	s, err := storeFor(ctx, r.TenantID)
+	if err != nil {
 		return nil, tenantNotFound(err)
 	}
-	keys, err := registry.Keys(ctx, r.TenantID, value(r.Params.Cursor), limit+1)
+	after, err := afterID(r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.Tenant(ctx, r.TenantID); err != nil {
+		return nil, tenantNotFound(err)
+	}
+	keys, err := s.Keys(ctx, r.TenantID, after, limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +65,11 @@ func (a *API) ListKeys(ctx context.Context, r gen.ListKeysRequestObject) (gen.Li
 
 // RevokeKey implements gen.StrictServerInterface.
 func (a *API) RevokeKey(ctx context.Context, r gen.RevokeKeyRequestObject) (gen.RevokeKeyResponseObject, error) {
-	key, err := callOf(ctx).store.ExpireKey(ctx, r.TenantID, r.KeyID, store.Now())
+	s, err := storeFor(ctx, r.TenantID, r.KeyID)
+	if err != nil {
+		return nil, keyNotFound(err)
+	}
+	key, err := s.ExpireKey(ctx, r.TenantID, r.KeyID, store.Now())
 	if err != nil {
 		return nil, keyNotFound(err)
 	}
@@ -64,7 +79,11 @@ func (a *API) RevokeKey(ctx context.Context, r gen.RevokeKeyRequestObject) (gen.
 // RotateKey implements gen.StrictServerInterface.
 func (a *API) RotateKey(ctx context.Context, r gen.RotateKeyRequestObject) (gen.RotateKeyResponseObject, error) {
 	overlap := time.Duration(*r.Params.OverlapSeconds) * time.Second // the contract has a default
-	secret, key, err := store.RotateKey(ctx, callOf(ctx).store, r.TenantID, r.KeyID, overlap)
+	s, err := storeFor(ctx, r.TenantID, r.KeyID)
+	if err != nil {
+		return nil, keyNotFound(err)
+	}
+	secret, key, err := store.RotateKey(ctx, s, r.TenantID, r.KeyID, overlap)
 	switch {
 	case errors.Is(err, store.ErrExpired):
 		return nil, (&problem{

@@ -30,7 +30,11 @@ func (a *API) CreateTenant(ctx context.Context, r gen.CreateTenantRequestObject)
 // ListTenants implements gen.StrictServerInterface.
 func (a *API) ListTenants(ctx context.Context, r gen.ListTenantsRequestObject) (gen.ListTenantsResponseObject, error) {
 	limit := *r.Params.Limit // the contract has a default
-	tenants, err := callOf(ctx).store.Tenants(ctx, value(r.Params.Cursor), limit+1)
+	after, err := afterID(r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	tenants, err := callOf(ctx).store.Tenants(ctx, after, limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +48,11 @@ func (a *API) ListTenants(ctx context.Context, r gen.ListTenantsRequestObject) (
 
 // GetTenant implements gen.StrictServerInterface.
 func (a *API) GetTenant(ctx context.Context, r gen.GetTenantRequestObject) (gen.GetTenantResponseObject, error) {
-	tenant, err := callOf(ctx).store.Tenant(ctx, r.TenantID)
+	s, err := storeFor(ctx, r.TenantID)
+	if err != nil {
+		return nil, tenantNotFound(err)
+	}
+	tenant, err := s.Tenant(ctx, r.TenantID)
 	if err != nil {
 		return nil, tenantNotFound(err)
 	}
@@ -53,7 +61,11 @@ func (a *API) GetTenant(ctx context.Context, r gen.GetTenantRequestObject) (gen.
 
 // UpdateTenant implements gen.StrictServerInterface.
 func (a *API) UpdateTenant(ctx context.Context, r gen.UpdateTenantRequestObject) (gen.UpdateTenantResponseObject, error) {
-	tenant, err := store.ChangeTenant(ctx, callOf(ctx).store, r.TenantID, func(t *store.Tenant) error {
+	s, err := storeFor(ctx, r.TenantID)
+	if err != nil {
+		return nil, tenantNotFound(err)
+	}
+	tenant, err := store.ChangeTenant(ctx, s, r.TenantID, func(t *store.Tenant) error {
 		if r.Body.Name != nil {
 			t.Name = *r.Body.Name
 		}
@@ -72,7 +84,11 @@ func (a *API) UpdateTenant(ctx context.Context, r gen.UpdateTenantRequestObject)
 
 // EraseTenantData implements gen.StrictServerInterface.
 func (a *API) EraseTenantData(ctx context.Context, r gen.EraseTenantDataRequestObject) (gen.EraseTenantDataResponseObject, error) {
-	tenant, err := store.BeginErasure(ctx, callOf(ctx).store, r.TenantID)
+	s, err := storeFor(ctx, r.TenantID)
+	if err != nil {
+		return nil, tenantNotFound(err)
+	}
+	tenant, err := store.BeginErasure(ctx, s, r.TenantID)
 	if err != nil {
 		return nil, tenantNotFound(err)
 	}

@@ -32,9 +32,9 @@ func TestDocsInBrowser(t *testing.T) {
 	}
 	page.do("authorize",
 		chromedp.Click(chromedp.CSS(`.auth-wrapper .authorize`)),
-		chromedp.SendKeys(chromedp.CSS(`#auth-bearer-value`), harness.Key),
-		chromedp.Click(chromedp.CSS(`.auth-container:has(#auth-bearer-value) button.authorize`)),
-		chromedp.WaitNotPresent(chromedp.CSS(`#auth-bearer-value`)), // it shows that there is a key instead
+		chromedp.SendKeys(chromedp.CSS(`.auth-container:first-of-type #auth-bearer-value`), harness.Key),
+		chromedp.Click(chromedp.CSS(`.auth-container:first-of-type button.authorize`)),
+		chromedp.WaitNotPresent(chromedp.CSS(`.auth-container:first-of-type #auth-bearer-value`)), // it shows that there is a key instead
 		chromedp.Click(chromedp.CSS(`.modal-ux .btn-done`)),
 	)
 	answer := page.execute(`#operations-Events-createEvent`)

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -61,7 +60,8 @@ type session struct {
 	// it may or may not have happened.
 	committing bool
 
-	asked, events, keys []array // columns of the statements' parameters, kept for their memory
+	// The columns that the statements take as parameters, in their order; kept for their memory.
+	asked, events, keys []array
 }
 
 // keyRef names an idempotency key.
@@ -231,21 +231,8 @@ func values(columns []array) [][]byte {
 	return values
 }
 
-// PostgreSQL counts microseconds from the beginning of 2000.
-var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
-
-func formatTime(t time.Time) []byte {
-	micros := t.Truncate(time.Millisecond).UnixMicro() - epoch
-	return binary.BigEndian.AppendUint64(nil, uint64(micros)) //nolint:gosec // the same bits
-}
-
-func parseTime(b []byte) time.Time {
-	micros := int64(binary.BigEndian.Uint64(b)) //nolint:gosec // the same bits
-	if micros > math.MaxInt64-epoch {           // infinity
-		return time.Unix(math.MaxInt32, 0)
-	}
-	return time.UnixMicro(micros + epoch)
-}
+// columnMemory is what the session keeps for its parameters from one group to the next.
+const columnMemory = 16 << 20
 
 // trim gives back the memory of an unusually large group.
 func (s *session) trim() {

@@ -19,8 +19,6 @@ const (
 	groupWeight = 2000
 	// groupTimeout bounds one transaction, connecting included. It is nobody's own deadline: the group is everybody's.
 	groupTimeout = 10 * time.Second
-	// columnMemory is what the session keeps for its parameters from one group to the next.
-	columnMemory = 16 << 20
 )
 
 // writer is the one goroutine of this process that appends. It takes all appends that wait, writes them in one

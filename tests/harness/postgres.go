@@ -67,7 +67,7 @@ func (t Tests) Run() int {
 	if sharedPostgres == nil {
 		return code
 	}
-	if err := errors.Join(sharedPostgres.stop(), os.RemoveAll(sharedPostgres.dir)); err != nil {
+	if err := sharedPostgres.Close(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return max(code, 1)
 	}
@@ -79,12 +79,33 @@ func StartPostgres(t *testing.T) *PostgresServer {
 	t.Helper()
 	p := newPostgres(t)
 	t.Cleanup(func() {
-		if err := errors.Join(p.stop(), os.RemoveAll(p.dir)); err != nil {
+		if err := p.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return p
 }
+
+// RunPostgres is StartPostgres for programs that are not tests. The data lies in a directory of its own below dir, which
+// the user postgres has to be able to reach if this runs as root. The caller has to call Close.
+func RunPostgres(ctx context.Context, dir string) (*PostgresServer, error) {
+	bin, err := postgresBin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &PostgresServer{bin: bin, attr: &syscall.SysProcAttr{
+		// However this process ends, a panic or a timeout included, the server ends with it, in the quickest way that leaves
+		// no process behind.
+		Pdeathsig: syscall.SIGQUIT,
+	}}
+	if err := p.create(ctx, dir); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(p.dir))
+	}
+	return p, nil
+}
+
+// Close stops the server and removes its data.
+func (p *PostgresServer) Close() error { return errors.Join(p.stop(), os.RemoveAll(p.dir)) }
 
 // Stop ends the server as an operator would: transactions under way are rolled back, clients are told.
 func (p *PostgresServer) Stop(t *testing.T) {
@@ -137,19 +158,20 @@ func (p *PostgresServer) Database(t *testing.T, name string) string {
 			_ = p.exec(context.Background(), "postgres", "DROP DATABASE "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)")
 		})
 	}
-	return p.url(name)
+	return p.URL(name)
 }
 
 func (p *PostgresServer) data() string { return filepath.Join(p.dir, "data") }
 
-func (p *PostgresServer) url(database string) string {
+// URL is where a database of the server is, whether there is one with this name or not.
+func (p *PostgresServer) URL(database string) string {
 	return fmt.Sprintf("postgres://postgres:not-asked-for@127.0.0.1:%d/%s?sslmode=disable", p.port, database)
 }
 
 func (p *PostgresServer) exec(ctx context.Context, database, sql string) error {
 	ctx, cancel := context.WithTimeout(ctx, postgresCallTimeout)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, p.url(database))
+	conn, err := pgx.Connect(ctx, p.URL(database))
 	if err != nil {
 		return err
 	}
@@ -165,36 +187,33 @@ func isDuplicateDatabase(err error) bool {
 
 func newPostgres(t *testing.T) *PostgresServer {
 	t.Helper()
-	p := &PostgresServer{bin: postgresBin(t), attr: &syscall.SysProcAttr{
-		// However the tests end, a panic or a timeout included, the server ends with them, in the quickest way that leaves
-		// no process behind.
-		Pdeathsig: syscall.SIGQUIT,
-	}}
-	if err := p.create(t.Context()); err != nil {
-		t.Fatal(errors.Join(err, os.RemoveAll(p.dir)))
+	p, err := RunPostgres(t.Context(), os.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
 	return p
 }
 
 // postgresBin returns the directory with the commands of the newest PostgreSQL, which Debian keeps out of the path.
-func postgresBin(t *testing.T) string {
-	t.Helper()
+func postgresBin(ctx context.Context) (string, error) {
 	find := func() []string {
 		found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres") // fails for malformed patterns only
 		return found
 	}
 	if len(find()) == 0 {
-		InstallPackage(t, "postgresql")
+		if err := installPackage(ctx, "postgresql"); err != nil {
+			return "", err
+		}
 	}
 	found := find()
 	if len(found) == 0 {
-		t.Fatal("no /usr/lib/postgresql/*/bin/postgres although postgresql was installed")
+		return "", errors.New("there is no PostgreSQL although the package postgresql was installed")
 	}
-	return filepath.Dir(slices.Max(found))
+	return filepath.Dir(slices.Max(found)), nil
 }
 
-func (p *PostgresServer) create(ctx context.Context) (err error) {
-	if p.dir, err = os.MkdirTemp("", "triggers-postgres-"); err != nil {
+func (p *PostgresServer) create(ctx context.Context, parent string) (err error) {
+	if p.dir, err = os.MkdirTemp(parent, "triggers-postgres-"); err != nil {
 		return err
 	}
 	// PostgreSQL refuses to run as root.
@@ -274,7 +293,7 @@ func (p *PostgresServer) start(ctx context.Context) error {
 
 // answers returns nil when this very server answers on the port, and not one that was quicker to take it.
 func (p *PostgresServer) answers(ctx context.Context) error {
-	conn, err := pgx.Connect(ctx, p.url("postgres"))
+	conn, err := pgx.Connect(ctx, p.URL("postgres"))
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,8 @@
 -- +goose Up
 
--- id is the EventID; its first 48 bits are the creation time in milliseconds. status: 0 pending, 1 acknowledged,
--- 2 deleted. Texts compare byte by byte whatever the database's locale. The payload is not jsonb, because it is kept byte
--- for byte.
+-- id is the EventID; its first 48 bits are the creation time in milliseconds. status: 0 pending, 1 acknowledged, 2
+-- deleted. Texts compare byte by byte whatever the database's locale. The payload is not jsonb, because it is kept
+-- byte for byte.
 CREATE TABLE events (
     tenant          text COLLATE "C" NOT NULL,
     id              uuid             NOT NULL,
@@ -16,9 +16,9 @@ CREATE TABLE events (
     payload         bytea,
     PRIMARY KEY (tenant, id)
 ) WITH (
-    -- Nearly every row is updated once, and then not for a long time. With the default of 20 % a large history lets that
-    -- many acknowledged events pile up as dead entries at the head of events_pending, where every inbox page passes over
-    -- them; and vacuum has to be fast enough to keep up with a busy inbox.
+    -- Nearly every row is updated once, and then not for a long time. With the default of 20 % a large history lets
+    -- that many acknowledged events pile up as dead entries at the head of events_pending, where every inbox page
+    -- passes over them; and vacuum has to be fast enough to keep up with a busy inbox.
     autovacuum_vacuum_scale_factor = 0.01,
     autovacuum_vacuum_threshold = 5000,
     autovacuum_vacuum_insert_scale_factor = 0.05,
@@ -26,8 +26,8 @@ CREATE TABLE events (
     autovacuum_vacuum_cost_limit = 2000
 );
 
--- A page of the inbox costs the same however many events were acknowledged. The names are not in the indexes: they can be
--- longer than an index entry may be (2704 bytes).
+-- A page of the inbox costs the same however many events were acknowledged. The names are not in the indexes: they
+-- can be longer than an index entry may be (2704 bytes).
 CREATE INDEX events_pending ON events (tenant, id) WHERE status = 0;
 CREATE INDEX events_acknowledged ON events (tenant, id) WHERE status = 1;
 CREATE INDEX events_deleted ON events (tenant, id) WHERE status = 2;
@@ -41,13 +41,13 @@ CREATE TABLE idempotency_keys (
     PRIMARY KEY (tenant, key)
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_limit = 2000);
 
--- No other index begins with the tenant: with the statistics of a table that was empty the planner could prefer it for
--- looking up a key, and read all keys of the tenant for each.
+-- No other index begins with the tenant: with the statistics of a table that was empty the planner could prefer it
+-- for looking up a key, and read all keys of the tenant for each.
 CREATE INDEX idempotency_keys_expiry ON idempotency_keys (expires_at);
 
--- The first 64 bits of the newest event id: time, version and fraction. A sequence and not a row, because it is set with
--- every group of events: a row would leave a dead version each time, and a long transaction elsewhere, such as a backup,
--- would keep them all. Who sets it holds an advisory lock until its commit.
+-- The first 64 bits of the newest event id: time, version and fraction. A sequence and not a row, because it is set
+-- with every group of events: a row would leave a dead version each time, and a long transaction elsewhere, such as a
+-- backup, would keep them all. Who sets it holds an advisory lock until its commit.
 CREATE SEQUENCE newest_event AS bigint MINVALUE 0 START 0;
 
 CREATE TABLE tenants (

@@ -1,6 +1,9 @@
 package postgres
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"time"
+)
 
 // array is a one-dimensional array in PostgreSQL's binary format, written without a detour over interface values. The
 // zero value is empty; reset comes first.
@@ -46,4 +49,16 @@ func (a *array) addName(name string) {
 func (a *array) bytes() []byte {
 	binary.BigEndian.PutUint32(a.buf[countAt:], a.count)
 	return a.buf
+}
+
+// epoch is where PostgreSQL begins to count microseconds.
+var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
+
+func formatTime(t time.Time) []byte {
+	micros := t.Truncate(time.Millisecond).UnixMicro() - epoch
+	return binary.BigEndian.AppendUint64(nil, uint64(micros)) //nolint:gosec // the same bits
+}
+
+func parseTime(b []byte) time.Time {
+	return time.UnixMicro(int64(binary.BigEndian.Uint64(b)) + epoch) //nolint:gosec // the same bits
 }
