@@ -41,8 +41,8 @@ func TestDockerfile(t *testing.T) {
 			t.Fatal(err)
 		}
 		ignored := readFile(t, ".dockerignore")
-		for _, dir := range strings.Fields(string(out)) {
-			dir, err := filepath.Rel(root, dir)
+		for line := range strings.Lines(string(out)) {
+			dir, err := filepath.Rel(root, strings.TrimSpace(line))
 			if err != nil {
 				t.Fatal(err)
 			}

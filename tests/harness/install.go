@@ -19,13 +19,9 @@ const installTimeout = 8 * time.Minute
 // test that cannot have what it needs fails.
 func Install(t *testing.T, command, debianPackage string) string {
 	t.Helper()
-	if path, err := exec.LookPath(command); err == nil {
-		return path
-	}
-	InstallPackage(t, debianPackage)
-	path, err := exec.LookPath(command)
+	path, err := Command(t.Context(), command, debianPackage)
 	if err != nil {
-		t.Fatalf("%s is not there although %s was installed: %v", command, debianPackage, err)
+		t.Fatal(err)
 	}
 	return path
 }
@@ -33,12 +29,33 @@ func Install(t *testing.T, command, debianPackage string) string {
 // InstallPackage installs a Debian package, as root or with sudo.
 func InstallPackage(t *testing.T, debianPackage string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), installTimeout)
+	if err := installPackage(t.Context(), debianPackage); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Command is Install for programs that are not tests.
+func Command(ctx context.Context, command, debianPackage string) (string, error) {
+	if path, err := exec.LookPath(command); err == nil {
+		return path, nil
+	}
+	if err := installPackage(ctx, debianPackage); err != nil {
+		return "", err
+	}
+	path, err := exec.LookPath(command)
+	if err != nil {
+		return "", fmt.Errorf("%s is not there although %s was installed: %w", command, debianPackage, err)
+	}
+	return path, nil
+}
+
+func installPackage(ctx context.Context, debianPackage string) error {
+	ctx, cancel := context.WithTimeout(ctx, installTimeout)
 	defer cancel()
 	// apt does not wait for another apt, so tests that install take turns.
 	turn := flock.New(filepath.Join(os.TempDir(), "triggers-tests-apt.lock"))
 	if _, err := turn.TryLockContext(ctx, 100*time.Millisecond); err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer turn.Unlock() //nolint:errcheck // released with the process at the latest
 	var sudo []string
@@ -50,7 +67,8 @@ func InstallPackage(t *testing.T, debianPackage string) {
 		cmd := exec.CommandContext(ctx, line[0], line[1:]...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("this test needs the Debian package %s: %v", debianPackage, fmt.Errorf("%w\n%s", err, out))
+			return fmt.Errorf("the Debian package %s is needed: %w\n%s", debianPackage, err, out)
 		}
 	}
+	return nil
 }
