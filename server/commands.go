@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -95,6 +96,11 @@ func naming(most int, set func(string)) func(string) error {
 func (c *command) registry(ctx context.Context, storage *storageConfig, use func(context.Context, registry) error) error {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
+	if path := storage.engine.path; path != "" {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			fmt.Fprintf(c.stderr, "note: %s is not there yet, so this makes a new database\n", path)
+		}
+	}
 	r, err := storage.engine.openRegistry(ctx, engineOptions{
 		idempotencyTTL: storage.idempotencyTTL(), autoMigrate: storage.autoMigrate,
 	})

@@ -90,6 +90,9 @@ func (c *config) check() (mistakes []error) {
 	if least := c.leastAdminKey(); c.adminKey != "" && (len(c.adminKey) < least || strings.ContainsFunc(c.adminKey, notVisible)) {
 		mistakes = append(mistakes, fmt.Errorf("ADMIN_API_KEY: must be at least %d visible ASCII characters without spaces", least))
 	}
+	if _, ok := c.apiKeys[c.adminKey]; ok {
+		mistakes = append(mistakes, errors.New("ADMIN_API_KEY: must not be one of API_KEYS"))
+	}
 	if c.redisURL != "" {
 		if err := redisconn.CheckURL(c.redisURL); err != nil {
 			mistakes = append(mistakes, fmt.Errorf("REDIS_URL: %w", err))

@@ -66,7 +66,13 @@ func (c *command) copyBetween(ctx context.Context, from, to engine, progressFile
 		return fmt.Errorf("open %s: %w", from, err)
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	target, err := to.open(ctx, engineOptions{idempotencyTTL: time.Hour, autoMigrate: true})
+	// Not by opening it, which does not wait for a table that is being made.
+	migrating, cancel := context.WithTimeout(ctx, migrateTimeout)
+	defer cancel()
+	if _, _, err := to.migrate(migrating, nil); err != nil {
+		return fmt.Errorf("migrate %s: %w", to, err)
+	}
+	target, err := to.open(ctx, engineOptions{idempotencyTTL: time.Hour})
 	if err != nil {
 		return fmt.Errorf("open %s: %w", to, err)
 	}

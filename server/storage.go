@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 )
@@ -25,8 +24,8 @@ type storageConfig struct {
 
 func (c *storageConfig) register(s *settings) {
 	s.choice(&c.backend, "STORAGE_BACKEND", "where events are kept; by default as DATABASE_URL says", "", backendSQLite, backendPostgres, backendDynamoDB)
-	s.secret(&c.databaseURL, "DATABASE_URL", "sqlite:///relative/path, sqlite:////absolute/path or postgres://user:password@host/database (default "+defaultDatabaseURL+")")
-	s.text(&c.awsRegion, "AWS_REGION", "us-east-1", "for DynamoDB; credentials come as with every AWS tool")
+	s.secret(&c.databaseURL, "DATABASE_URL", "sqlite:///relative/path, sqlite:////absolute/path, postgres://user:password@host/database or dynamodb://region/table (default "+defaultDatabaseURL+")")
+	s.text(&c.awsRegion, "AWS_REGION", "", "for DynamoDB; by default, like the credentials, as every AWS tool finds it")
 	s.text(&c.awsTable, "AWS_DYNAMODB_TABLE", "triggers_events", "the DynamoDB table")
 	s.text(&c.awsEndpoint, "AWS_ENDPOINT_URL", "", "a DynamoDB that is not AWS's own, such as http://localhost:8001")
 	s.flag(&c.autoMigrate, "AUTO_MIGRATE", true, "bring the database's schema up to date when starting; if not, \"triggers migrate\" does")
@@ -35,12 +34,13 @@ func (c *storageConfig) register(s *settings) {
 
 // resolve finds out which engine is meant. Its errors begin with the variable that is wrong.
 func (c *storageConfig) resolve() (err error) {
-	text := c.databaseURL
-	switch {
-	case c.backend == backendDynamoDB:
+	if c.backend == backendDynamoDB {
 		// What DATABASE_URL says is of another environment.
-		text = "dynamodb://" + c.awsRegion + "/" + url.PathEscape(c.awsTable) + "?" + url.Values{"endpoint": {c.awsEndpoint}}.Encode()
-	case text == "" && c.backend != backendPostgres:
+		c.engine = engine{backend: backendDynamoDB, region: c.awsRegion, table: c.awsTable, endpoint: c.awsEndpoint}
+		return nil
+	}
+	text := c.databaseURL
+	if text == "" && c.backend != backendPostgres {
 		text = defaultDatabaseURL
 	}
 	if c.engine, err = parseEngine(text); err != nil {

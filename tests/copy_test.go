@@ -189,7 +189,7 @@ func TestCopyMistakes(t *testing.T) {
 // A copy that was killed goes on where it was. Another copy does not take up what it left.
 func TestCopyKilled(t *testing.T) {
 	t.Parallel()
-	const events = 6000
+	events := many()
 	server, _ := administered(t, onSQLite...)
 	send(t, server.Client(t, harness.Key), events)
 	want := export(t, server, "tenant_a")
