@@ -25,6 +25,7 @@ func TestOnDynamoDB(t *testing.T) { again(t, "dynamodb") }
 // again runs this test binary with another engine.
 func again(t *testing.T, engine string) {
 	t.Helper()
+	t.Parallel()
 	if os.Getenv("TEST_ENGINE") != "" {
 		return // this is the other run
 	}

@@ -29,7 +29,9 @@ def copy_item(item, memo):
 
 
 def copy_table(table, memo):
-    copied = object.__new__(Table)
+    if table.name in snapshots:
+        return snapshots[table.name]
+    copied = snapshots[table.name] = object.__new__(Table)
     copied.__dict__.update(table.__dict__)
     copied.items = type(table.items)(dict)
     for partition, items in table.items.items():
@@ -37,8 +39,10 @@ def copy_table(table, memo):
     return copied
 
 
-# moto copies the whole table before each transaction, in depth, to have something to go back to. Expressions as simple
-# as this project's replace values and never change one, so that values can be shared.
+# Before each transaction moto copies the whole table in depth, once for each action, to have something to go back to.
+# Once is enough, and expressions as simple as this project's replace values and never change one, so that values can be
+# shared.
+snapshots = {}
 Item.__deepcopy__ = copy_item
 Table.__deepcopy__ = copy_table
 
@@ -48,6 +52,7 @@ turn = threading.Lock()
 
 def app(environ, start_response):
     with turn:
+        snapshots.clear()
         answer = moto(environ, start_response)
         try:
             return [b"".join(answer)]

@@ -53,25 +53,14 @@ func SharedPostgres(t *testing.T) *PostgresServer {
 	return sharedPostgres
 }
 
-// Tests runs the tests of a binary and then stops and removes the servers that they shared, before goleak looks for what
-// is left:
-//
-//	func TestMain(m *testing.M) { goleak.VerifyTestMain(harness.Tests{M: m}) }
-type Tests struct{ M *testing.M }
-
-// Run implements goleak.TestingM.
-func (t Tests) Run() int {
-	code := t.M.Run()
+// stopSharedPostgres stops what SharedPostgres started, if it did.
+func stopSharedPostgres() error {
 	sharedPostgresMu.Lock()
 	defer sharedPostgresMu.Unlock()
 	if sharedPostgres == nil {
-		return code
+		return nil
 	}
-	if err := sharedPostgres.Close(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return max(code, 1)
-	}
-	return code
+	return sharedPostgres.Close()
 }
 
 // StartPostgres starts a PostgreSQL for one test, which may do with it as it likes.
