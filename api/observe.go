@@ -63,6 +63,9 @@ func (a *API) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			c.Error(err)
 		}
 		a.log(c, call, start, err)
+		if call.cut {
+			panic(http.ErrAbortHandler) // so that the client sees that something is missing
+		}
 		return nil
 	}
 }

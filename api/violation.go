@@ -62,8 +62,8 @@ func rule(violation *openapi3.SchemaError) string { //nolint:cyclop // a case pe
 		switch s.Pattern {
 		case printableASCII:
 			return "must be printable ASCII"
-		case visibleASCII:
-			return `must be visible ASCII without "/"`
+		case visibleASCII, notOnlyDots:
+			return `must be visible ASCII without "/", not only dots`
 		}
 		return "must not contain control characters"
 	case "minimum":
@@ -96,6 +96,7 @@ const timeRule = `must be an RFC 3339 time such as 2025-11-11T00:00:00Z (in a UR
 const (
 	printableASCII = "^[ -~]+$"
 	visibleASCII   = "^[!-.0-~]+$"
+	notOnlyDots    = `^[.]*[!-\-0-~][!-.0-~]*$`
 )
 
 func article(kind string) string {

@@ -162,7 +162,7 @@ type ClientInterface interface {
 	//
 	// One JSON object in each line (NDJSON): `{"tenant": …}` (as `GET /admin/tenants/{tenantId}` has it), one
 	// `{"key": …}` for each API key (without the key itself), one `{"event": …}` for each event, pending ones first,
-	// and at last `{"end": {"keys": n, "events": n}}`. An export without its last line is incomplete. An event that
+	// and at last `{"end": {"keys": n, "events": n}}`. Line breaks inside a payload become spaces. An export without its last line is incomplete. An event that
 	// changes its status meanwhile may be there with both.
 	//
 	// Corresponds with GET /admin/tenants/{tenantId}/export (the `ExportTenant` operationId).
@@ -513,7 +513,7 @@ func (c *Client) EraseTenantData(ctx context.Context, tenantID TenantID, reqEdit
 //
 // One JSON object in each line (NDJSON): `{"tenant": …}` (as `GET /admin/tenants/{tenantId}` has it), one
 // `{"key": …}` for each API key (without the key itself), one `{"event": …}` for each event, pending ones first,
-// and at last `{"end": {"keys": n, "events": n}}`. An export without its last line is incomplete. An event that
+// and at last `{"end": {"keys": n, "events": n}}`. Line breaks inside a payload become spaces. An export without its last line is incomplete. An event that
 // changes its status meanwhile may be there with both.
 //
 // Corresponds with GET /admin/tenants/{tenantId}/export (the `ExportTenant` operationId).
@@ -2162,7 +2162,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// One JSON object in each line (NDJSON): `{"tenant": …}` (as `GET /admin/tenants/{tenantId}` has it), one
 	// `{"key": …}` for each API key (without the key itself), one `{"event": …}` for each event, pending ones first,
-	// and at last `{"end": {"keys": n, "events": n}}`. An export without its last line is incomplete. An event that
+	// and at last `{"end": {"keys": n, "events": n}}`. Line breaks inside a payload become spaces. An export without its last line is incomplete. An event that
 	// changes its status meanwhile may be there with both.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -6005,7 +6005,7 @@ func (c *ClientWithResponses) EraseTenantDataWithResponse(ctx context.Context, t
 //
 // One JSON object in each line (NDJSON): `{"tenant": …}` (as `GET /admin/tenants/{tenantId}` has it), one
 // `{"key": …}` for each API key (without the key itself), one `{"event": …}` for each event, pending ones first,
-// and at last `{"end": {"keys": n, "events": n}}`. An export without its last line is incomplete. An event that
+// and at last `{"end": {"keys": n, "events": n}}`. Line breaks inside a payload become spaces. An export without its last line is incomplete. An event that
 // changes its status meanwhile may be there with both.
 //
 // Returns a wrapper object for the known response body format(s).

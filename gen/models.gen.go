@@ -554,7 +554,7 @@ type Key struct {
 	// ID Example: key_01K9S5Q980EZGSYJVD17502ECK
 	ID string `json:"id"`
 
-	// TenantID Names the tenant for good. 1 to 128 visible ASCII characters, no `/`.
+	// TenantID Names the tenant for good. 1 to 128 visible ASCII characters, no `/`, not only dots.
 	//
 	// Example: acme
 	TenantID TenantIDValue `json:"tenantId"`
@@ -691,7 +691,7 @@ type NewKey struct {
 
 // NewTenant A tenant to be added.
 type NewTenant struct {
-	// ID Names the tenant for good. 1 to 128 visible ASCII characters, no `/`.
+	// ID Names the tenant for good. 1 to 128 visible ASCII characters, no `/`, not only dots.
 	//
 	// Example: acme
 	ID TenantIDValue `json:"id"`
@@ -722,7 +722,7 @@ type Scope string
 
 // Tenant defines model for Tenant.
 type Tenant struct {
-	// ID Names the tenant for good. 1 to 128 visible ASCII characters, no `/`.
+	// ID Names the tenant for good. 1 to 128 visible ASCII characters, no `/`, not only dots.
 	//
 	// Example: acme
 	ID TenantIDValue `json:"id"`
@@ -780,7 +780,7 @@ type TenantChange struct {
 	RetentionDays nullable.Nullable[TenantRetention] `json:"retentionDays,omitempty"`
 }
 
-// TenantIDValue Names the tenant for good. 1 to 128 visible ASCII characters, no `/`.
+// TenantIDValue Names the tenant for good. 1 to 128 visible ASCII characters, no `/`, not only dots.
 //
 // Example: acme
 type TenantIDValue = string

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/triggers-api/triggers/store"
@@ -103,9 +104,12 @@ type move struct {
 }
 
 func (m *move) run(ctx context.Context) error {
-	// Tenants and API keys are few, so every run does them all.
+	// Tenants and API keys are few, so every run does them all. A tenant may have events and not be registered, or have
+	// idempotency keys and no events.
+	var ids []string
 	if err := eachTenant(ctx, m.source, func(t *store.Tenant) error {
 		m.tenants++
+		ids = append(ids, t.ID)
 		if err := m.tenant(ctx, t); err != nil {
 			return err
 		}
@@ -118,19 +122,22 @@ func (m *move) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, tenant := range tenants {
-			if tenant < m.progress.Tenant {
-				continue // done by an earlier run
-			}
-			if err := m.data(ctx, tenant); err != nil {
-				return err
-			}
-		}
+		ids = append(ids, tenants...)
 		if len(tenants) < tenantsPage {
-			return nil
+			break
 		}
 		after = tenants[len(tenants)-1]
 	}
+	slices.Sort(ids)
+	for _, tenant := range slices.Compact(ids) {
+		if tenant < m.progress.Tenant {
+			continue // done by an earlier run
+		}
+		if err := m.data(ctx, tenant); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (m *move) tenant(ctx context.Context, t *store.Tenant) error {

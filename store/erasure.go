@@ -9,7 +9,7 @@ import (
 // BeginErasure notes that everything a tenant has by now is to be erased, and returns the tenant with that. An erasure
 // that is going on is extended to what came since. It returns ErrNotFound when there is no such tenant.
 func BeginErasure(ctx context.Context, r Registry, tenantID string) (Tenant, error) {
-	return ChangeTenant(ctx, r, tenantID, func(t *Tenant) error {
+	t, err := ChangeTenant(ctx, r, tenantID, func(t *Tenant) error {
 		// Ids have whole milliseconds, and what was answered just now has to go too.
 		e := Erasure{Before: Now().Add(time.Millisecond)}
 		if t.Erasure != nil && t.Erasure.FinishedAt.IsZero() {
@@ -18,6 +18,15 @@ func BeginErasure(ctx context.Context, r Registry, tenantID string) (Tenant, err
 		t.Erasure = &e
 		return nil
 	})
+	if err != nil {
+		return Tenant{}, err
+	}
+	// What comes after the answer stays, also within the millisecond.
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Until(t.Erasure.Before)):
+	}
+	return t, nil
 }
 
 // EraseStep does one small step of a tenant's erasure, if there is one to be done, and tells whether there is more. Several

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -43,7 +44,7 @@ type Registry interface {
 
 // Tenant is one customer of the server: whoever events belong to. Times are UTC with milliseconds.
 type Tenant struct {
-	// ID is 1 to 128 characters of visible ASCII without "/", see CheckTenantID.
+	// ID is 1 to 128 characters of visible ASCII without "/" and not only dots, see CheckTenantID.
 	ID string
 	// Name is for people.
 	Name string
@@ -82,11 +83,12 @@ type KeyUse struct {
 const maxTenantID = 128
 
 // ErrMalformedTenantID says that a text cannot be the id of a tenant.
-var ErrMalformedTenantID = fmt.Errorf(`must be 1 to %d characters of visible ASCII without "/"`, maxTenantID)
+var ErrMalformedTenantID = fmt.Errorf(`must be 1 to %d characters of visible ASCII without "/", not only dots`, maxTenantID)
 
 // CheckTenantID returns ErrMalformedTenantID unless the text can be the id of a tenant.
 func CheckTenantID(id string) error {
-	if id == "" || len(id) > maxTenantID {
+	// Clients and proxies take "." and ".." out of paths.
+	if strings.Trim(id, ".") == "" || len(id) > maxTenantID {
 		return ErrMalformedTenantID
 	}
 	for _, b := range []byte(id) {

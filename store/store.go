@@ -24,7 +24,8 @@ type Store interface {
 	Close() error
 }
 
-// Traits are what engines cannot all promise. The zero value is the weakest.
+// Traits are what engines cannot all promise. The zero value is the weakest. The suite in storetest asks for what is
+// declared here and for nothing less.
 type Traits struct {
 	// CommitOrder says that ids are assigned in commit order, whichever instance accepts: whoever reads in id order never
 	// has an event appear behind them.
@@ -85,6 +86,11 @@ type Page struct {
 // Eraser removes what has outlived its use. Each call is one small step that does not hold up other writers for long;
 // more says that the same call would find more to remove.
 type Eraser interface {
+	// Mark returns a moment that divides events, of all tenants: what was accepted before the call was created before it, and
+	// what is accepted later is not. Without Traits.CommitOrder that holds as far as the clocks of the instances agree, and
+	// what is being stored meanwhile may be on either side.
+	Mark(ctx context.Context) (time.Time, error)
+
 	// Purge removes events of a tenant that were created before the given time, whatever their status, and answers how
 	// many.
 	Purge(ctx context.Context, tenantID string, createdBefore time.Time) (removed int, more bool, err error)

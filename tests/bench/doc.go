@@ -8,5 +8,5 @@
 // answers JSON, under the same load tool in the same run. A missed budget is a finding, not a failure: only an error
 // (any answer that is not 2xx, a lost connection, a missing event) makes the exit code 1.
 //
-// It needs Linux, for /proc, and wrk, which it installs where apt-get can.
+// It needs Linux, for /proc, and wrk and PostgreSQL, which it installs where apt-get can.
 package main

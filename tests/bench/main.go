@@ -22,7 +22,8 @@ const fullSize = 1_000_000
 
 // options is what can be chosen on the command line.
 type options struct {
-	only     string
+	parts    []string
+	engines  []string
 	rounds   int
 	duration time.Duration
 	stored   int
@@ -36,6 +37,7 @@ type bench struct {
 
 	dir    string // for everything the run writes; removed at the end
 	server string // the built server
+	on     []engine
 	report report
 }
 
@@ -64,7 +66,7 @@ func main() {
 	if len(os.Args) == 2 && os.Args[1] == bareCommand {
 		exitWith(serveBare(ctx))
 	}
-	opts, selected, err := parseFlags(os.Args[1:])
+	opts, err := parseFlags(os.Args[1:])
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return
@@ -72,7 +74,7 @@ func main() {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(2)
 	}
-	exitWith(run(ctx, opts, selected))
+	exitWith(run(ctx, opts))
 }
 
 func exitWith(err error) {
@@ -83,40 +85,47 @@ func exitWith(err error) {
 	os.Exit(0)
 }
 
-func parseFlags(args []string) (options, []string, error) {
+func parseFlags(args []string) (options, error) {
 	var o options
+	var only, engines string
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.StringVar(&o.only, "only", "accept,start,inbox,pull", "comma-separated parts to run")
-	flags.IntVar(&o.rounds, "rounds", 3, "accept: rounds, each with the bare handler and the server")
+	flags.StringVar(&only, "only", "accept,start,inbox,pull", "comma-separated parts to run")
+	flags.StringVar(&engines, "engines", "sqlite,postgresql", "comma-separated engines to run them on")
+	flags.IntVar(&o.rounds, "rounds", 3, "accept: rounds, each with the bare handler and the server on every engine")
 	flags.DurationVar(&o.duration, "duration", 10*time.Second, "accept: how long each load lasts")
 	flags.IntVar(&o.stored, "stored", fullSize, "inbox: events stored, of which a tenth is pending; a multiple of 10000")
 	flags.IntVar(&o.backlog, "backlog", 200_000, "pull: pending events to drain; a multiple of 800")
-	flags.StringVar(&o.dir, "dir", "data", "where to put the run's directory; it has to be on a real disk")
+	flags.StringVar(&o.dir, "dir", "bin/bench", "where to put the run's directory: on a real disk, and, for root, where the user postgres may go")
 	if err := flags.Parse(args); err != nil {
-		return o, nil, err
+		return o, err
 	}
-	selected := strings.Split(o.only, ",")
-	for _, name := range selected {
+	o.parts, o.engines = strings.Split(only, ","), strings.Split(strings.ToLower(engines), ",")
+	for _, name := range o.parts {
 		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
-			return o, nil, fmt.Errorf("-only: there is no part %q", name)
+			return o, fmt.Errorf("-only: there is no part %q", name)
+		}
+	}
+	for _, name := range o.engines {
+		if name != strings.ToLower(sqlite) && name != strings.ToLower(postgres) {
+			return o, fmt.Errorf("-engines: there is no engine %q", name)
 		}
 	}
 	switch {
 	case flags.NArg() > 0:
-		return o, nil, fmt.Errorf("%q is not a flag", flags.Arg(0))
+		return o, fmt.Errorf("%q is not a flag", flags.Arg(0))
 	case o.rounds < 1:
-		return o, nil, errors.New("-rounds must be at least 1")
+		return o, errors.New("-rounds must be at least 1")
 	case o.duration < time.Second || o.duration%time.Second != 0:
-		return o, nil, errors.New("-duration must be whole seconds, because wrk takes nothing else")
+		return o, errors.New("-duration must be whole seconds, because wrk takes nothing else")
 	case o.stored < 10_000 || o.stored%10_000 != 0:
-		return o, nil, errors.New("-stored must be a positive multiple of 10000")
+		return o, errors.New("-stored must be a positive multiple of 10000")
 	case o.backlog < 800 || o.backlog%(consumers*batchSize) != 0:
-		return o, nil, errors.New("-backlog must be a positive multiple of 800")
+		return o, errors.New("-backlog must be a positive multiple of 800")
 	}
-	return o, selected, nil
+	return o, nil
 }
 
-func run(ctx context.Context, opts options, selected []string) (err error) {
+func run(ctx context.Context, opts options) (err error) {
 	if runtime.GOOS != "linux" {
 		return errors.New("the benchmark reads /proc and so needs Linux")
 	}
@@ -141,8 +150,13 @@ func run(ctx context.Context, opts options, selected []string) (err error) {
 	if b.server, err = buildServer(ctx, dir); err != nil {
 		return err
 	}
+	stop, err := b.startEngines(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
 	for _, part := range parts {
-		if !slices.Contains(selected, part.name) {
+		if !slices.Contains(opts.parts, part.name) {
 			continue
 		}
 		fmt.Printf("\n== %s\n", part.name)

@@ -13,7 +13,7 @@ import (
 // same page.
 const consumers = 8
 
-// pullRate is the budget for draining, in events per second.
+// pullRate is the budget for draining, in events per second, on SQLite.
 const pullRate = 12_000
 
 // drained is what one consumer did.
@@ -24,19 +24,28 @@ type drained struct {
 
 // pull measures how fast a backlog is listed and acknowledged. The consumers are in this process and decode what they
 // read, so their work is in the number, as it is when they run on the same machine.
-func (b *bench) pull(ctx context.Context) (err error) {
+func (b *bench) pull(ctx context.Context) error {
+	for _, e := range b.on {
+		if err := b.pullFrom(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) pullFrom(ctx context.Context, e engine) (err error) {
 	keys := make([]string, consumers)
 	pairs := make([]string, consumers)
 	for i := range consumers {
 		keys[i] = fmt.Sprintf("bench-key-%d", i)
 		pairs[i] = fmt.Sprintf("%s=tenant_%d", keys[i], i)
 	}
-	server, err := b.startServer(ctx, "pull", "API_KEYS="+strings.Join(pairs, ","))
+	server, err := b.startFresh(ctx, e, "pull", "API_KEYS="+strings.Join(pairs, ","))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.discard()) }()
-	fmt.Printf("filling %d inboxes with %s pending events\n", consumers, grouped(b.backlog))
+	fmt.Printf("filling %d inboxes on %s with %s pending events\n", consumers, e.name, grouped(b.backlog))
 	err = together(ctx, consumers, func(ctx context.Context, i int) error {
 		c := newClient(server.url, keys[i], 1)
 		defer c.close()
@@ -50,7 +59,7 @@ func (b *bench) pull(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := pause(ctx, rest); err != nil {
+	if err := errors.Join(server.database.settle(ctx), pause(ctx, rest)); err != nil {
 		return err
 	}
 	work := make([]drained, consumers)
@@ -72,7 +81,7 @@ func (b *bench) pull(ctx context.Context) (err error) {
 	if all.events != b.backlog {
 		return fmt.Errorf("%d events were drained instead of %d", all.events, b.backlog)
 	}
-	b.reportPull(all, took)
+	b.reportPull(e, all, took)
 	return nil
 }
 
@@ -96,10 +105,14 @@ func (d *drained) drain(ctx context.Context, c *client) error {
 	}
 }
 
-func (b *bench) reportPull(all drained, took time.Duration) {
+func (b *bench) reportPull(e engine, all drained, took time.Duration) {
 	rate := perSecond(all.events, took)
 	fmt.Printf("drained %s events in %.1f s: %s events/s\n", grouped(all.events), took.Seconds(), grouped(int(rate)))
 	fmt.Printf("a page of %d listed: %s\nand acknowledged:     %s\n", pageSize, spreadOf(all.list), spreadOf(all.acks))
-	b.report.add(fmt.Sprintf("pull, %d consumers, pages of %d listed and acknowledged", consumers, pageSize),
-		grouped(int(rate))+" events/s", "≥ 12 000/s on 2 cores, aim 25 000", rate >= pullRate)
+	what := fmt.Sprintf("pull, %d consumers, pages of %d listed and acknowledged", consumers, pageSize)
+	if e.name != sqlite {
+		b.report.note(what, e.name, grouped(int(rate))+" events/s")
+		return
+	}
+	b.report.add(what, e.name, grouped(int(rate))+" events/s", "≥ 12 000/s on 2 cores, aim 25 000", rate >= pullRate)
 }

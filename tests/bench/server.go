@@ -20,7 +20,8 @@ const developmentKey = "dev_key_123"
 type target struct {
 	*process
 
-	url string
+	url      string
+	database database // dropped with the server; nil if that is not its own
 }
 
 // buildServer builds the server's binary into dir, as a release is built: what make build has compiled is used again.
@@ -37,23 +38,34 @@ func buildServer(ctx context.Context, dir string) (string, error) {
 	return path, nil
 }
 
-// launch starts the server on a fresh database in a directory of its own, without waiting for it. Everything is as the
-// server has it by default, but for the rate limit, which would be what is measured.
-func (b *bench) launch(ctx context.Context, name string, env ...string) (*process, error) {
+// launch starts the server in a directory of its own, without waiting for it. Everything is as the server has it by
+// default, but for the rate limit, which would be what is measured.
+func (b *bench) launch(ctx context.Context, name, databaseURL string, env ...string) (*process, error) {
 	dir := filepath.Join(b.dir, name)
 	if err := os.Mkdir(dir, 0o750); err != nil {
 		return nil, err
 	}
-	env = append([]string{
-		"HOST=127.0.0.1", "PORT=0", "RATE_LIMIT_PER_MINUTE=0",
-		"DATABASE_URL=sqlite:///" + filepath.Join(dir, "events.db"), // the path is absolute: four slashes
-	}, env...)
+	env = append([]string{"HOST=127.0.0.1", "PORT=0", "RATE_LIMIT_PER_MINUTE=0", "DATABASE_URL=" + databaseURL}, env...)
 	return startProcess(ctx, name, dir, env, b.server, "serve")
 }
 
+// startFresh starts a server on a database of its own.
+func (b *bench) startFresh(ctx context.Context, e engine, name string, env ...string) (*target, error) {
+	db, err := e.create(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	t, err := b.startServer(ctx, e.name+"-"+name, db.url(), env...)
+	if err != nil {
+		return nil, errors.Join(err, db.drop())
+	}
+	t.database = db
+	return t, nil
+}
+
 // startServer launches the server and waits until it listens.
-func (b *bench) startServer(ctx context.Context, name string, env ...string) (*target, error) {
-	p, err := b.launch(ctx, name, env...)
+func (b *bench) startServer(ctx context.Context, name, databaseURL string, env ...string) (*target, error) {
+	p, err := b.launch(ctx, name, databaseURL, env...)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +97,12 @@ func listening(ctx context.Context, p *process) (*target, error) {
 	return &target{process: p, url: "http://" + address}, nil
 }
 
-// discard stops the server, tells what its log complained about, and removes its files, which may be large.
+// discard stops the server, tells what its log complained about, and removes its files and its database, which may be
+// large.
 func (t *target) discard() error {
-	return errors.Join(t.stop(), t.complaints(), os.RemoveAll(t.dir))
+	err := errors.Join(t.stop(), t.complaints(), os.RemoveAll(t.dir))
+	if t.database != nil {
+		err = errors.Join(err, t.database.drop())
+	}
+	return err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,13 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/triggers-api/triggers/tests/harness"
 )
 
 const (
 	connections = 64
 	threads     = 2
-	// installTimeout bounds each of the two steps of installing wrk.
-	installTimeout = 5 * time.Minute
 	// overtime is how much longer than its duration a load may take, to connect and to sum up.
 	overtime = 30 * time.Second
 )
@@ -55,41 +54,36 @@ func (l load) String() string { return fmt.Sprintf("%s/s  %s", grouped(int(l.rat
 
 // findWrk finds wrk, or installs it, and writes its script into dir.
 func findWrk(ctx context.Context, dir string) (*wrk, error) {
-	path, err := exec.LookPath("wrk")
+	path, err := harness.Command(ctx, "wrk", "wrk")
 	if err != nil {
-		if err := installWrk(ctx); err != nil {
-			return nil, err
-		}
-		if path, err = exec.LookPath("wrk"); err != nil {
-			return nil, err
-		}
+		return nil, err
 	}
 	file := filepath.Join(dir, "load.lua")
 	content := fmt.Sprintf(script, developmentKey, event(1), scriptMark)
 	return &wrk{path: path, script: file}, os.WriteFile(file, []byte(content), 0o600)
 }
 
-func installWrk(ctx context.Context) error {
-	apt, err := exec.LookPath("apt-get")
-	if err != nil || os.Geteuid() != 0 {
-		return errors.New("wrk is missing; install it (Debian and Ubuntu: sudo apt-get install wrk) and run this again")
+// runAll loads the servers at once, after a rest. They share the connections and threads, and the load has the sum of
+// their rates and the longest of their times.
+func (w *wrk) runAll(ctx context.Context, servers []*target, duration time.Duration) (load, error) {
+	if err := pause(ctx, rest); err != nil {
+		return load{}, err
 	}
-	fmt.Println("installing wrk")
-	for _, args := range [][]string{{"update"}, {"install", "-y", "--no-install-recommends", "wrk"}} {
-		ctx, cancel := context.WithTimeout(ctx, installTimeout)
-		cmd := exec.CommandContext(ctx, apt, args...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		out, err := cmd.CombinedOutput()
-		cancel()
-		if err != nil {
-			return fmt.Errorf("apt-get %s: %w\n%s", args[0], err, out)
-		}
+	loads := make([]load, len(servers))
+	err := together(ctx, len(servers), func(ctx context.Context, i int) (err error) {
+		loads[i], err = w.run(ctx, servers[i], threads/len(servers), connections/len(servers), duration)
+		return err
+	})
+	var all load
+	for _, l := range loads {
+		all.rate += l.rate
+		all.spread = spread{max(all.p50, l.p50), max(all.p95, l.p95), max(all.p99, l.p99)}
 	}
-	return nil
+	return all, err
 }
 
 // run loads the server's POST /events. Any bad answer and any lost connection is an error.
-func (w *wrk) run(ctx context.Context, server *target, duration time.Duration) (load, error) {
+func (w *wrk) run(ctx context.Context, server *target, threads, connections int, duration time.Duration) (load, error) {
 	ctx, cancel := context.WithTimeout(ctx, duration+overtime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, w.path, "-t", strconv.Itoa(threads), "-c", strconv.Itoa(connections),

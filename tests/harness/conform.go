@@ -53,6 +53,7 @@ var loadContract = sync.OnceValues(func() (contract, error) {
 	}
 	doc.Servers = nil // match paths on any host
 	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.FileBodyDecoder)
+	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.FileBodyDecoder)
 	router, err := legacy.NewRouter(doc)
 	return contract{router: router, envel: doc.Components.Schemas["Error"].Value}, err
 })
