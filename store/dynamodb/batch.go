@@ -2,6 +2,7 @@ package dynamodb
 
 import (
 	"context"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -31,7 +32,7 @@ func (t table) read(ctx context.Context, keys []item) (map[string]item, error) {
 		keys = keys[n:]
 		// What is left is what did not fit into one answer of 16 MB, or was throttled.
 		left := out.UnprocessedKeys[t.name].Keys
-		keys = append(keys[:len(keys):len(keys)], left...)
+		keys = append(slices.Clip(keys), left...)
 		if len(left) < n {
 			attempts = 0
 			continue
@@ -56,7 +57,7 @@ func (t table) write(ctx context.Context, requests []types.WriteRequest) error {
 			return t.failed(err)
 		}
 		left := out.UnprocessedItems[t.name]
-		requests = append(requests[n:len(requests):len(requests)], left...)
+		requests = append(slices.Clip(requests[n:]), left...)
 		if len(left) == 0 {
 			attempts = 0
 			continue

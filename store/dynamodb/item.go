@@ -38,12 +38,14 @@ const (
 )
 
 // expiresAt is the table's TTL attribute, in seconds since 1970. DynamoDB removes an item within days after that, so
-// whatever reads an item that can have it looks at it.
+// whatever reads an item that can have it looks at it. Idempotency keys have a more precise time beside it.
 const expiresAt = "expiresAt"
 
 type item = map[string]types.AttributeValue
 
-func key(partition, sort string) item { return item{partitionKey: text(partition), sortKey: text(sort)} }
+func key(partition, sort string) item {
+	return item{partitionKey: text(partition), sortKey: text(sort)}
+}
 
 func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
 

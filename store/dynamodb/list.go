@@ -29,9 +29,7 @@ func (s *Store) List(ctx context.Context, p store.ListParams) (store.Page, error
 		return page, s.failed(ctx.Err())
 	}
 	c := s.candidates(&p, from, to)
-	bytes := 0
-	full := func() bool { return len(page.Events) == p.Limit || (p.MaxBytes > 0 && bytes >= p.MaxBytes) }
-	for {
+	for bytes := 0; ; {
 		budget := math.MaxInt
 		if p.MaxBytes > 0 {
 			budget = p.MaxBytes - bytes
@@ -41,20 +39,12 @@ func (s *Store) List(ctx context.Context, p store.ListParams) (store.Page, error
 		if err != nil || len(next) == 0 {
 			return page, err
 		}
-		keys := make([]item, len(next))
-		for i := range next {
-			keys[i] = key(p.TenantID, next[i].id)
-		}
-		found, err := s.read(ctx, keys)
+		now, err := s.current(ctx, &p, next)
 		if err != nil {
 			return store.Page{}, err
 		}
-		for _, n := range next {
-			it, ok := found[n.id]
-			if !ok || statusOf(it) != p.Status || gone(it, time.Now()) {
-				continue
-			}
-			if full() {
+		for _, it := range now {
+			if len(page.Events) == p.Limit || (p.MaxBytes > 0 && bytes >= p.MaxBytes) {
 				page.More = true
 				return page, nil
 			}
@@ -68,6 +58,26 @@ func (s *Store) List(ctx context.Context, p store.ListParams) (store.Page, error
 			}
 		}
 	}
+}
+
+// current are the items of those candidates that still have the status asked for, in their order.
+func (s *Store) current(ctx context.Context, p *store.ListParams, candidates []candidate) ([]item, error) {
+	keys := make([]item, len(candidates))
+	for i := range candidates {
+		keys[i] = key(p.TenantID, candidates[i].id)
+	}
+	found, err := s.read(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]item, 0, len(found))
+	now := time.Now()
+	for _, c := range candidates {
+		if it, ok := found[c.id]; ok && statusOf(it) == p.Status && !gone(it, now) {
+			items = append(items, it)
+		}
+	}
+	return items, nil
 }
 
 // listed is the event of an item with all of its payload, if it still has the status listed when that is read.
@@ -139,12 +149,12 @@ func (s *Store) candidates(p *store.ListParams, from, to string) *candidates {
 // next returns at most n candidates, and at least one if there is one: as many as begin within the budget of payload
 // bytes, and one more. They are no more than can be read at once.
 func (c *candidates) next(ctx context.Context, n, budget int) ([]candidate, error) {
-	n = min(n, readBatch)
-	for len(c.ahead) < n && !c.done {
-		if err := c.look(ctx, n-len(c.ahead)); err != nil {
+	for len(c.ahead) < min(n, readBatch) && !c.done {
+		if err := c.look(ctx, min(n, scanned)-len(c.ahead)); err != nil {
 			return nil, err
 		}
 	}
+	n = min(n, readBatch)
 	taken, bytes := 0, 0
 	for taken < min(n, len(c.ahead)) {
 		over := bytes >= budget
@@ -164,7 +174,7 @@ func (c *candidates) look(ctx context.Context, n int) error {
 	if c.query.FilterExpression != nil {
 		n = scanned
 	}
-	c.query.Limit = aws.Int32(int32(n)) //nolint:gosec // n is at most scanned
+	c.query.Limit = aws.Int32(int32(n))
 	out, err := c.api.Query(ctx, &c.query)
 	if err != nil {
 		return c.failed(err)

@@ -175,15 +175,13 @@ func keySchema(hash, sort string) []types.KeySchemaElement {
 }
 
 func (t table) create(ctx context.Context) error {
-	var attributes []types.AttributeDefinition
-	for _, name := range []string{partitionKey, sortKey, placeAttribute} {
-		attributes = append(attributes, types.AttributeDefinition{
-			AttributeName: aws.String(name), AttributeType: types.ScalarAttributeTypeS,
-		})
+	var attributes [3]types.AttributeDefinition
+	for i, name := range [...]string{partitionKey, sortKey, placeAttribute} {
+		attributes[i] = types.AttributeDefinition{AttributeName: aws.String(name), AttributeType: types.ScalarAttributeTypeS}
 	}
 	_, err := t.api.CreateTable(ctx, &dynamodb.CreateTableInput{
 		TableName: t.ref(), BillingMode: types.BillingModePayPerRequest,
-		AttributeDefinitions: attributes, KeySchema: keySchema(partitionKey, sortKey),
+		AttributeDefinitions: attributes[:], KeySchema: keySchema(partitionKey, sortKey),
 		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{
 			IndexName: aws.String(statusIndex), KeySchema: keySchema(partitionKey, placeAttribute),
 			Projection: &types.Projection{ProjectionType: types.ProjectionTypeInclude, NonKeyAttributes: projected},

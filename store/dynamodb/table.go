@@ -3,6 +3,7 @@ package dynamodb
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -23,17 +24,16 @@ func (t table) ref() *string { return aws.String(t.name) }
 // was lost does not run into its own result.
 func (t table) change(ctx context.Context, actions ...types.TransactWriteItem) (refused []types.CancellationReason, err error) {
 	_, err = t.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: actions})
-	if cancelled, ok := errors.AsType[*types.TransactionCanceledException](err); ok {
-		for _, reason := range cancelled.CancellationReasons {
-			if refusedBy(reason) {
-				return cancelled.CancellationReasons, nil
-			}
-		}
+	if cancelled, ok := errors.AsType[*types.TransactionCanceledException](err); ok &&
+		slices.ContainsFunc(cancelled.CancellationReasons, refusedBy) {
+		return cancelled.CancellationReasons, nil
 	}
 	return nil, t.failed(err)
 }
 
-func refusedBy(reason types.CancellationReason) bool { return aws.ToString(reason.Code) == reasonCondition }
+func refusedBy(reason types.CancellationReason) bool {
+	return aws.ToString(reason.Code) == reasonCondition
+}
 
 // get returns an item as it is now; nothing when it is not there or past its time.
 func (t table) get(ctx context.Context, partition, sort string) (item, error) {
@@ -79,4 +79,3 @@ func (t table) after(ctx context.Context, partition, sort string, n int) ([]item
 		query.ExclusiveStartKey = out.LastEvaluatedKey
 	}
 }
-

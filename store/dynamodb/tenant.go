@@ -12,16 +12,16 @@ import (
 
 // The attributes of a tenant beside its id.
 const (
-	nameAttribute         = "name"
-	disabledAttribute     = "disabled"
-	rateLimitAttribute    = "rateLimitPerMinute"
-	retentionAttribute    = "retentionDays"
-	erasureAttribute      = "erasureBefore" // absent if nothing was ever erased
-	erasedAttribute       = "erasureEvents"
-	erasureEndAttribute   = "erasureFinishedAt"
-	createdAttribute      = "createdAt"
-	updatedAttribute      = "updatedAt"
-	versionAttribute      = "version"
+	nameAttribute       = "name"
+	disabledAttribute   = "disabled"
+	rateLimitAttribute  = "rateLimitPerMinute"
+	retentionAttribute  = "retentionDays"
+	erasureAttribute    = "erasureBefore" // absent if nothing was ever erased
+	erasedAttribute     = "erasureEvents"
+	erasureEndAttribute = "erasureFinishedAt"
+	createdAttribute    = "createdAt"
+	updatedAttribute    = "updatedAt"
+	versionAttribute    = "version"
 )
 
 func tenantItem(t *store.Tenant) item {

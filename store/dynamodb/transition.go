@@ -129,7 +129,8 @@ func (s *Store) erase(tenantID string, id store.EventID, now time.Time) *types.U
 
 // deleteWithParts is not done when the event was deleted or purged meanwhile.
 func (s *Store) deleteWithParts(ctx context.Context, tenantID string, id store.EventID, erase *types.Update, parts int) (done bool, err error) {
-	actions := []types.TransactWriteItem{{Update: erase}}
+	actions := make([]types.TransactWriteItem, 0, 1+parts)
+	actions = append(actions, types.TransactWriteItem{Update: erase})
 	for n := range parts {
 		actions = append(actions, types.TransactWriteItem{Delete: &types.Delete{TableName: s.ref(), Key: partKey(tenantID, id, n+1)}})
 	}
