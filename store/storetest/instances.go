@@ -36,7 +36,7 @@ func testInstances(t *testing.T, h Harness) {
 		must(t, s[0].CreateTenant(ctx, tenant(tenantA)))
 		k := createKey(t, s[1], newKey(tenantA, ""))
 		wantKey(t, s[0], k)
-		k, err = s[0].ExpireKey(ctx, tenantA, k.ID, moment)
+		k, err = s[0].ExpireKey(ctx, tenantA, k.ID, lately)
 		must(t, err)
 		wantKey(t, s[1], k)
 	})

@@ -55,6 +55,9 @@ func setupTenants(t *testing.T, h Harness) store.Store {
 	return s
 }
 
+// lately is a time at which an expired key is still kept.
+var lately = store.Now().Add(-day)
+
 func testKeys(t *testing.T, h Harness) {
 	t.Run("RoundTrip", func(t *testing.T) {
 		s := setupTenants(t, h)
@@ -63,8 +66,8 @@ func testKeys(t *testing.T, h Harness) {
 			func(k *store.Key) { k.Name = "" },
 			func(k *store.Key) { k.Scopes = []store.Scope{store.InboxWrite} },
 			func(k *store.Key) { k.Scopes = []store.Scope{store.InboxWrite, store.EventsWrite} },
-			func(k *store.Key) { k.ExpiresAt = moment },
-			func(k *store.Key) { k.CreatedAt, k.LastUsedAt = moment, moment.Add(time.Millisecond) },
+			func(k *store.Key) { k.ExpiresAt = lately },
+			func(k *store.Key) { k.CreatedAt, k.LastUsedAt = lately, lately.Add(time.Millisecond) },
 		} {
 			k := newKey(tenantA, "laptop")
 			change(&k)
@@ -119,10 +122,10 @@ func testKeys(t *testing.T, h Harness) {
 		s := setupTenants(t, h)
 		k := createKey(t, s, newKey(tenantA, ""))
 		for _, step := range []struct{ at, want time.Time }{
-			{moment.Add(day), moment.Add(day)},
-			{moment.Add(2 * day), moment.Add(day)}, // later than it does anyway
-			{moment, moment},
-			{moment, moment},
+			{lately.Add(day), lately.Add(day)},
+			{lately.Add(2 * day), lately.Add(day)}, // later than it does anyway
+			{lately, lately},
+			{lately, lately},
 		} {
 			k.ExpiresAt = step.want
 			got, err := s.ExpireKey(t.Context(), tenantA, k.ID, step.at)
@@ -133,7 +136,7 @@ func testKeys(t *testing.T, h Harness) {
 			wantKey(t, s, k)
 		}
 		for tenant, id := range map[string]string{tenantA: "key_none", tenantB: k.ID, "nobody": k.ID} {
-			_, err := s.ExpireKey(t.Context(), tenant, id, moment.Add(-day))
+			_, err := s.ExpireKey(t.Context(), tenant, id, lately.Add(-day))
 			wantError(t, err, store.ErrNotFound)
 		}
 		wantKey(t, s, k)
@@ -143,11 +146,11 @@ func testKeys(t *testing.T, h Harness) {
 		s := setupTenants(t, h)
 		k := createKey(t, s, newKey(tenantA, ""))
 		together(8, func(i int) {
-			if _, err := s.ExpireKey(t.Context(), tenantA, k.ID, moment.Add(time.Duration(i)*day)); err != nil {
+			if _, err := s.ExpireKey(t.Context(), tenantA, k.ID, lately.Add(time.Duration(i)*day)); err != nil {
 				t.Error(err)
 			}
 		})
-		k.ExpiresAt = moment
+		k.ExpiresAt = lately
 		wantKey(t, s, k)
 	})
 	t.Run("Touch", func(t *testing.T) {
@@ -158,21 +161,21 @@ func testKeys(t *testing.T, h Harness) {
 			must(t, s.TouchKeys(t.Context(), uses))
 		}
 		touch()
-		touch(store.KeyUse{TenantID: tenantA, KeyID: used.ID, At: moment})
-		used.LastUsedAt = moment
+		touch(store.KeyUse{TenantID: tenantA, KeyID: used.ID, At: lately})
+		used.LastUsedAt = lately
 		wantKey(t, s, used)
 		wantKey(t, s, other)
 		touch(
-			store.KeyUse{TenantID: tenantA, KeyID: used.ID, At: moment.Add(-time.Hour)}, // earlier
-			store.KeyUse{TenantID: tenantA, KeyID: "key_gone", At: moment},
-			store.KeyUse{TenantID: "nobody", KeyID: used.ID, At: moment.Add(time.Hour)},
-			store.KeyUse{TenantID: tenantB, KeyID: other.ID, At: moment},
+			store.KeyUse{TenantID: tenantA, KeyID: used.ID, At: lately.Add(-time.Hour)}, // earlier
+			store.KeyUse{TenantID: tenantA, KeyID: "key_gone", At: lately},
+			store.KeyUse{TenantID: "nobody", KeyID: used.ID, At: lately.Add(time.Hour)},
+			store.KeyUse{TenantID: tenantB, KeyID: other.ID, At: lately},
 		)
-		other.LastUsedAt = moment
+		other.LastUsedAt = lately
 		wantKey(t, s, used)
 		wantKey(t, s, other)
 		together(8, func(i int) {
-			at := moment.Add(time.Duration(i) * time.Minute)
+			at := lately.Add(time.Duration(i) * time.Minute)
 			err := s.TouchKeys(t.Context(), []store.KeyUse{
 				{TenantID: tenantA, KeyID: used.ID, At: at}, {TenantID: tenantB, KeyID: other.ID, At: at},
 			})
@@ -180,7 +183,7 @@ func testKeys(t *testing.T, h Harness) {
 				t.Error(err)
 			}
 		})
-		used.LastUsedAt = moment.Add(7 * time.Minute)
+		used.LastUsedAt = lately.Add(7 * time.Minute)
 		other.LastUsedAt = used.LastUsedAt
 		wantKey(t, s, used)
 		wantKey(t, s, other)
@@ -195,11 +198,11 @@ func testKeys(t *testing.T, h Harness) {
 		for range 120 {
 			k := createKey(t, s, newKey(tenantA, ""))
 			hashes = append(hashes, k.Hash)
-			uses = append(uses, store.KeyUse{TenantID: tenantA, KeyID: k.ID, At: moment})
+			uses = append(uses, store.KeyUse{TenantID: tenantA, KeyID: k.ID, At: lately})
 		}
 		must(t, s.TouchKeys(t.Context(), uses))
 		for _, hash := range hashes {
-			if k, err := s.KeyByHash(t.Context(), hash); err != nil || !k.LastUsedAt.Equal(moment) {
+			if k, err := s.KeyByHash(t.Context(), hash); err != nil || !k.LastUsedAt.Equal(lately) {
 				t.Fatalf("%+v %v", k, err)
 			}
 		}
