@@ -88,7 +88,11 @@ func (a *API) EraseTenantData(ctx context.Context, r gen.EraseTenantDataRequestO
 	if err != nil {
 		return nil, tenantNotFound(err)
 	}
-	tenant, err := store.BeginErasure(ctx, s, r.TenantID)
+	before, err := s.Mark(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tenant, err := store.BeginErasure(ctx, s, r.TenantID, before)
 	if err != nil {
 		return nil, tenantNotFound(err)
 	}

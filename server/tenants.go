@@ -165,7 +165,7 @@ func (c *command) eraseTenant(ctx context.Context, line string, args []string) e
 		return c.mistaken(line, errors.New("this erases all events of the tenant for good; say --yes if that is meant"))
 	}
 	return c.registry(ctx, storage, func(ctx context.Context, r registry) error {
-		if _, err := store.BeginErasure(ctx, r, arguments[0]); err != nil {
+		if _, err := store.BeginErasure(ctx, r, arguments[0], store.Now().Add(time.Millisecond)); err != nil {
 			return noTenant(arguments[0], err)
 		}
 		fmt.Fprintf(c.stdout, "a running server erases the data of tenant %s within a minute; \"triggers tenants list\" shows how far it has come\n", arguments[0])

@@ -6,31 +6,25 @@ import (
 	"time"
 )
 
-// BeginErasure notes that everything a tenant has by now is to be erased, and returns the tenant with that. An erasure
-// that is going on is extended to what came since. It returns ErrNotFound when there is no such tenant.
-func BeginErasure(ctx context.Context, r Registry, tenantID string) (Tenant, error) {
-	t, err := ChangeTenant(ctx, r, tenantID, func(t *Tenant) error {
-		// Ids have whole milliseconds, and what was answered just now has to go too.
-		e := Erasure{Before: Now().Add(time.Millisecond)}
+// inFlight is how long an append may take from its id to its end, and so how long events of before an erasure may still
+// turn up where ids are not assigned in commit order.
+const inFlight = 20 * time.Second
+
+// BeginErasure notes that everything of a tenant that was created before the given time is to be erased, and returns the
+// tenant with that. An erasure that is going on is extended. It returns ErrNotFound when there is no such tenant.
+func BeginErasure(ctx context.Context, r Registry, tenantID string, before time.Time) (Tenant, error) {
+	return ChangeTenant(ctx, r, tenantID, func(t *Tenant) error {
+		e := Erasure{Before: before}
 		if t.Erasure != nil && t.Erasure.FinishedAt.IsZero() {
 			e.Events = t.Erasure.Events
 		}
 		t.Erasure = &e
 		return nil
 	})
-	if err != nil {
-		return Tenant{}, err
-	}
-	// What comes after the answer stays, also within the millisecond.
-	select {
-	case <-ctx.Done():
-	case <-time.After(time.Until(t.Erasure.Before)):
-	}
-	return t, nil
 }
 
-// EraseStep does one small step of a tenant's erasure, if there is one to be done, and tells whether there is more. Several
-// instances may do so at once.
+// EraseStep does one small step of a tenant's erasure, if there is one to be done, and tells whether there is more that can
+// be done now. Several instances may do so at once.
 func EraseStep(ctx context.Context, s Store, tenantID string) (more bool, err error) {
 	t, err := s.Tenant(ctx, tenantID)
 	if err != nil || t.Erasure == nil || !t.Erasure.FinishedAt.IsZero() {
@@ -41,30 +35,39 @@ func EraseStep(ctx context.Context, s Store, tenantID string) (more bool, err er
 	if err != nil {
 		return false, err
 	}
-	if !more {
-		if more, err = s.Forget(ctx, tenantID, before); err != nil {
-			return false, err
-		}
+	if removed > 0 {
+		// Keys go when no event is left: a producer whose key is forgotten sends its event again.
+		return true, countErased(ctx, s, tenantID, removed)
 	}
-	if removed == 0 && more {
-		return true, nil
+	if more, err = s.Forget(ctx, tenantID, before); err != nil || more {
+		return more, err
 	}
-	_, err = ChangeTenant(ctx, s, tenantID, func(t *Tenant) error {
-		finished := !t.Erasure.FinishedAt.IsZero()
-		if finished && removed == 0 {
-			return errNothingToDo // another instance was quicker
-		}
+	if !s.Traits().CommitOrder && time.Since(before) < inFlight {
+		return false, nil // later, when no event of before can turn up any more
+	}
+	return false, finishErasure(ctx, s, tenantID, before)
+}
+
+func countErased(ctx context.Context, r Registry, tenantID string, removed int) error {
+	_, err := ChangeTenant(ctx, r, tenantID, func(t *Tenant) error {
 		t.Erasure.Events += int64(removed)
-		if !more && !finished && t.Erasure.Before.Equal(before) {
-			t.Erasure.FinishedAt = Now()
+		return nil
+	})
+	return err
+}
+
+func finishErasure(ctx context.Context, r Registry, tenantID string, before time.Time) error {
+	_, err := ChangeTenant(ctx, r, tenantID, func(t *Tenant) error {
+		if !t.Erasure.Before.Equal(before) || !t.Erasure.FinishedAt.IsZero() {
+			return errNothingToDo // it was extended, or another instance was quicker
 		}
-		more = t.Erasure.FinishedAt.IsZero()
+		t.Erasure.FinishedAt = Now()
 		return nil
 	})
 	if errors.Is(err, errNothingToDo) {
-		return false, nil
+		return nil
 	}
-	return more, err
+	return err
 }
 
 var errNothingToDo = errors.New("nothing to do")

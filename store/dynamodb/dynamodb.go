@@ -134,6 +134,20 @@ func (s *Store) begin(ctx context.Context) (bounded context.Context, end func(),
 	}, nil
 }
 
+// Mark implements store.Eraser.
+func (s *Store) Mark(ctx context.Context) (time.Time, error) {
+	_, done, err := s.begin(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer done()
+	s.idsMu.Lock()
+	defer s.idsMu.Unlock()
+	mark := s.ids.Next().Time().Add(time.Millisecond)
+	s.ids = store.NewIDSource(store.FirstEventID(mark))
+	return mark, nil
+}
+
 func (s *Store) nextID() store.EventID {
 	s.idsMu.Lock()
 	defer s.idsMu.Unlock()

@@ -66,8 +66,7 @@ func testInstances(t *testing.T, h Harness) {
 		ctx, s := t.Context(), setup(t, 2)
 		must(t, s[0].CreateTenant(ctx, tenant(tenantA)))
 		appendKeyed(t, s[0], tenantA, "k", 650)
-		_, err := store.BeginErasure(ctx, s[1], tenantA)
-		must(t, err)
+		beginErasure(t, s[1], tenantA)
 		together(2, func(i int) {
 			for more := true; more; {
 				var err error
