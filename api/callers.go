@@ -16,22 +16,20 @@ import (
 // caller is who a request comes from. The zero value is nobody.
 type caller struct {
 	tenant store.Tenant
-	// keyID stands for the API key in limits. It is the same on every instance, and does not lead back to the key.
+	// keyID stands for the API key in limits, the same on every instance: the id of a key in the store, or the SHA-256 of
+	// one of the configuration.
 	keyID string
 	key   *store.Key // nil for a key of the operator's configuration, which may be used for everything
 }
 
 func (c *caller) may(scope store.Scope) bool { return c.key == nil || c.key.Allows(scope) }
 
-// maxCached bounds how many keys and how many tenants are remembered between look-ups.
-const maxCached = 50_000
-
 // callers knows which API key belongs to which tenant: those of the operator's configuration, and those in the store.
 type callers struct {
 	configured configuredKeys
 	disabled   map[string]bool // by the operator's configuration
-	keys       *lookups[store.KeyHash, store.Key]
-	tenants    *lookups[string, store.Tenant]
+	keys       *lookups[store.Key]
+	tenants    *lookups[store.Tenant]
 
 	mu   sync.Mutex
 	uses map[string]store.KeyUse // by key id, since the last NoteKeyUses
@@ -41,8 +39,8 @@ func newCallers(tenantByKey map[string]string, disabledTenants []string) *caller
 	c := &callers{
 		configured: newConfiguredKeys(tenantByKey),
 		disabled:   map[string]bool{},
-		keys:       newLookups[store.KeyHash, store.Key](maxCached),
-		tenants:    newLookups[string, store.Tenant](maxCached),
+		keys:       newLookups[store.Key](),
+		tenants:    newLookups[store.Tenant](),
 		uses:       map[string]store.KeyUse{},
 	}
 	for _, tenant := range disabledTenants {
@@ -55,27 +53,20 @@ var errUnknownKey = unauthorized("This API key is not known.")
 
 // find returns who presents a key. It fails with 401 when nobody does, and with the store's error when that cannot be told.
 func (c *callers) find(ctx context.Context, s store.Registry, key string, now time.Time) (found caller, err error) {
-	tenantID, keyID := "", ""
-	if configured, ok := c.configured.find(key); ok {
-		tenantID, keyID = configured.tenantID, configured.keyID
+	configured, ok := c.configured.find(key)
+	tenantID := configured.tenantID
+	if ok {
+		found.keyID = configured.keyID
 	} else {
-		if !store.WellFormedKey(key) {
-			return caller{}, errUnknownKey
+		k, err := c.stored(ctx, s, key, now)
+		if err != nil {
+			return caller{}, err
 		}
-		k, err := c.keys.get(ctx, store.HashKey(key), s.KeyByHash)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			return caller{}, errUnknownKey
-		case err != nil:
-			return caller{}, fmt.Errorf("look up the API key: %w", err)
-		case k.Expired(now):
-			return caller{}, unauthorized("This API key has expired or was revoked.")
-		}
-		c.used(&k, now)
-		tenantID, keyID, found.key = k.TenantID, k.ID, &k
+		tenantID, found.keyID, found.key = k.TenantID, k.ID, k
 	}
-	found.keyID = keyID
-	found.tenant, err = c.tenants.get(ctx, tenantID, s.Tenant)
+	found.tenant, err = c.tenants.get(ctx, tenantID, func(ctx context.Context) (store.Tenant, error) {
+		return s.Tenant(ctx, tenantID)
+	})
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		found.tenant = store.Tenant{ID: tenantID} // it is known by the configuration alone
@@ -86,11 +77,34 @@ func (c *callers) find(ctx context.Context, s store.Registry, key string, now ti
 	return found, nil
 }
 
-// used remembers when a key of the store was used.
-func (c *callers) used(k *store.Key, now time.Time) {
+// stored returns a key of the store's that is valid now.
+func (c *callers) stored(ctx context.Context, s store.Registry, key string, now time.Time) (*store.Key, error) {
+	if !store.WellFormedKey(key) {
+		return nil, errUnknownKey
+	}
+	hash := store.HashKey(key)
+	k, err := c.keys.get(ctx, string(hash[:]), func(ctx context.Context) (store.Key, error) { return s.KeyByHash(ctx, hash) })
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, errUnknownKey
+	case err != nil:
+		return nil, fmt.Errorf("look up the API key: %w", err)
+	case k.Expired(now):
+		return nil, unauthorized("This API key has expired or was revoked.")
+	}
+	c.used(store.KeyUse{TenantID: k.TenantID, KeyID: k.ID, At: now.UTC().Truncate(time.Millisecond)})
+	return &k, nil
+}
+
+// used remembers when keys of the store were used.
+func (c *callers) used(uses ...store.KeyUse) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.uses[k.ID] = store.KeyUse{TenantID: k.TenantID, KeyID: k.ID, At: now.UTC().Truncate(time.Millisecond)}
+	for _, use := range uses {
+		if use.At.After(c.uses[use.KeyID].At) {
+			c.uses[use.KeyID] = use
+		}
+	}
 }
 
 // takeUses returns what was remembered since it was last called.
@@ -106,17 +120,20 @@ func (c *callers) takeUses() []store.KeyUse {
 }
 
 // NoteKeyUses writes to the store when its API keys were last used. It is to be called every now and then, and at the end.
-// What could not be written is lost.
+// What could not be written is kept for the next time.
 func (a *API) NoteKeyUses(ctx context.Context) error {
 	uses := a.callers.takeUses()
 	if len(uses) == 0 {
 		return nil
 	}
 	s, err := a.cfg.Store()
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.TouchKeys(ctx, uses)
 	}
-	return s.TouchKeys(ctx, uses)
+	if err != nil {
+		a.callers.used(uses...)
+	}
+	return err
 }
 
 // configuredKeys are the keys of the operator's configuration. They are kept and compared as salted hashes, so that the

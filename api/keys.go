@@ -83,8 +83,17 @@ func (a *API) RotateKey(ctx context.Context, r gen.RotateKeyRequestObject) (gen.
 	if err != nil {
 		return nil, keyNotFound(err)
 	}
-	secret, key, err := store.RotateKey(ctx, s, r.TenantID, r.KeyID, overlap)
+	var expires time.Time
+	if at := r.Params.ExpiresAt; at != nil {
+		if expires = *at; !expires.After(time.Now()) {
+			return nil, invalid("expiresAt", `query parameter "expiresAt": must be in the future`)
+		}
+	}
+	secret, key, err := store.RotateKey(ctx, s, r.TenantID, r.KeyID, overlap, expires)
 	switch {
+	case errors.Is(err, store.ErrNoEnd):
+		return nil, invalid("expiresAt", `query parameter "expiresAt": is required, because this API key expires `+
+			`(it was made so, or was rotated before)`).because(err)
 	case errors.Is(err, store.ErrExpired):
 		return nil, (&problem{
 			status: http.StatusConflict, code: gen.KEYEXPIRED, message: "This API key has expired. Make a new one.",

@@ -3,11 +3,11 @@ package api
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/triggers-api/triggers/store"
 )
@@ -21,76 +21,82 @@ const (
 	lookupKept = time.Minute
 	// lookupTimeout bounds one look-up, which other requests may be waiting for.
 	lookupTimeout = 5 * time.Second
+	// lookupsFound and lookupsMissed bound what is remembered, those that are not there apart: anybody can ask for those,
+	// and must not push out what is there.
+	lookupsFound  = 50_000
+	lookupsMissed = 10_000
 )
 
 // lookups remembers for a moment what was found in the store, so that not every request has to look. A change in the
 // store is acted upon within lookupStale and the time of one look-up.
-type lookups[K comparable, V any] struct {
-	entries *lru.Cache[K, *lookup[V]]
+type lookups[V any] struct {
+	found  *lru.Cache[string, *finding[V]]
+	missed *lru.Cache[string, time.Time]
+	flight singleflight.Group
 }
 
-// lookup is one key's finding. The lock is held by whoever looks.
-type lookup[V any] struct {
-	mu    sync.Mutex
-	found atomic.Pointer[finding[V]]
-}
-
+// finding is what was found in the store. It does not change, but for being looked at again.
 type finding[V any] struct {
 	value V
-	err   error     // nil, ErrNotFound, or why the value could not be looked up again
-	since time.Time // when value was true
-	tried time.Time
+	since time.Time // when it was true
+	tried time.Time // when it was last looked up, perhaps in vain
+	again atomic.Bool
 }
 
-func newLookups[K comparable, V any](most int) *lookups[K, V] {
-	entries, err := lru.New[K, *lookup[V]](most)
+func newLookups[V any]() *lookups[V] {
+	found, err := lru.New[string, *finding[V]](lookupsFound)
 	if err != nil {
 		panic(err) // only for a size that is not positive
 	}
-	return &lookups[K, V]{entries: entries}
+	missed, err := lru.New[string, time.Time](lookupsMissed)
+	if err != nil {
+		panic(err)
+	}
+	return &lookups[V]{found: found, missed: missed}
 }
 
-// get returns what find found, now or moments ago.
-func (l *lookups[K, V]) get(ctx context.Context, key K, find func(context.Context, K) (V, error)) (V, error) {
-	e, ok := l.entries.Get(key)
-	if !ok {
-		e = &lookup[V]{}
-		if earlier, ok, _ := l.entries.PeekOrAdd(key, e); ok {
-			e = earlier
-		}
-	}
+// get returns what find found, now or moments ago. It returns ErrNotFound when there is nothing, and find's error.
+func (l *lookups[V]) get(ctx context.Context, key string, find func(context.Context) (V, error)) (V, error) {
 	now := time.Now()
-	f := e.found.Load()
+	f, ok := l.found.Get(key)
 	switch {
-	case f != nil && now.Sub(f.tried) < lookupFresh:
-		return f.value, f.err
-	case f != nil && now.Sub(f.tried) < lookupStale:
-		if !e.mu.TryLock() {
-			return f.value, f.err
+	case ok && now.Sub(f.tried) < lookupFresh:
+		return f.value, nil
+	case ok && now.Sub(f.tried) < lookupStale && !f.again.CompareAndSwap(false, true):
+		return f.value, nil // somebody is looking
+	}
+	if !ok {
+		if at, ok := l.missed.Get(key); ok && now.Sub(at) < lookupFresh {
+			var nothing V
+			return nothing, store.ErrNotFound
 		}
-	default:
-		e.mu.Lock()
 	}
-	defer e.mu.Unlock()
-	if f = e.found.Load(); f != nil && time.Since(f.tried) < lookupFresh {
-		return f.value, f.err // somebody looked while this request waited
+	result := l.flight.DoChan(key, func() (any, error) { return l.look(ctx, key, f, find) })
+	select {
+	case r := <-result:
+		value, _ := r.Val.(V)
+		return value, r.Err
+	case <-ctx.Done():
+		var nothing V
+		return nothing, ctx.Err()
 	}
-	f = look(ctx, key, find, f)
-	e.found.Store(f)
-	if errors.Is(f.err, store.ErrNotFound) {
-		l.entries.Remove(key) // what is not there must not push out what is
-	}
-	return f.value, f.err
 }
 
-func look[K comparable, V any](ctx context.Context, key K, find func(context.Context, K) (V, error), last *finding[V]) *finding[V] {
+func (l *lookups[V]) look(ctx context.Context, key string, last *finding[V], find func(context.Context) (V, error)) (V, error) {
 	// Not only as long as this request lasts: others may be waiting for it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTimeout)
 	defer cancel()
-	value, err := find(ctx, key)
+	value, err := find(ctx)
 	now := time.Now()
-	if err != nil && !errors.Is(err, store.ErrNotFound) && last != nil && last.err == nil && now.Sub(last.since) < lookupKept {
-		return &finding[V]{value: last.value, since: last.since, tried: now}
+	switch {
+	case err == nil:
+		l.found.Add(key, &finding[V]{value: value, since: now, tried: now})
+	case errors.Is(err, store.ErrNotFound):
+		l.found.Remove(key)
+		l.missed.Add(key, now)
+	case last != nil && now.Sub(last.since) < lookupKept:
+		l.found.Add(key, &finding[V]{value: last.value, since: last.since, tried: now})
+		return last.value, nil
 	}
-	return &finding[V]{value: value, err: err, since: now, tried: now}
+	return value, err
 }

@@ -202,8 +202,9 @@ type ClientInterface interface {
 
 	// RotateKey Replace an API key by a new one
 	//
-	// The new key has the name and scopes of the old one, and as long a life from now if that was limited. The old one
-	// stays valid for `overlapSeconds`, so that its users can change over. A key that has expired cannot be rotated.
+	// The new key has the name and scopes of the old one, which stays valid for `overlapSeconds`, so that its users can
+	// change over. A key that has expired cannot be rotated. For one that expires, be it that it was made so or that it
+	// was rotated before, `expiresAt` has to say when the new one does.
 	//
 	// Corresponds with POST /admin/tenants/{tenantId}/keys/{keyId}/rotate (the `RotateKey` operationId).
 	RotateKey(ctx context.Context, tenantID TenantID, keyID KeyID, params *RotateKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -603,8 +604,9 @@ func (c *Client) RevokeKey(ctx context.Context, tenantID TenantID, keyID KeyID, 
 
 // RotateKey Replace an API key by a new one
 //
-// The new key has the name and scopes of the old one, and as long a life from now if that was limited. The old one
-// stays valid for `overlapSeconds`, so that its users can change over. A key that has expired cannot be rotated.
+// The new key has the name and scopes of the old one, which stays valid for `overlapSeconds`, so that its users can
+// change over. A key that has expired cannot be rotated. For one that expires, be it that it was made so or that it
+// was rotated before, `expiresAt` has to say when the new one does.
 //
 // Corresponds with POST /admin/tenants/{tenantId}/keys/{keyId}/rotate (the `RotateKey` operationId).
 func (c *Client) RotateKey(ctx context.Context, tenantID TenantID, keyID KeyID, params *RotateKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1440,6 +1442,18 @@ func NewRotateKeyRequest(server string, tenantID TenantID, keyID KeyID, params *
 
 		}
 
+		if params.ExpiresAt != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "expiresAt", *params.ExpiresAt, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -2208,8 +2222,9 @@ type ClientWithResponsesInterface interface {
 
 	// RotateKeyWithResponse Replace an API key by a new one
 	//
-	// The new key has the name and scopes of the old one, and as long a life from now if that was limited. The old one
-	// stays valid for `overlapSeconds`, so that its users can change over. A key that has expired cannot be rotated.
+	// The new key has the name and scopes of the old one, which stays valid for `overlapSeconds`, so that its users can
+	// change over. A key that has expired cannot be rotated. For one that expires, be it that it was made so or that it
+	// was rotated before, `expiresAt` has to say when the new one does.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -6081,8 +6096,9 @@ func (c *ClientWithResponses) RevokeKeyWithResponse(ctx context.Context, tenantI
 
 // RotateKeyWithResponse Replace an API key by a new one
 //
-// The new key has the name and scopes of the old one, and as long a life from now if that was limited. The old one
-// stays valid for `overlapSeconds`, so that its users can change over. A key that has expired cannot be rotated.
+// The new key has the name and scopes of the old one, which stays valid for `overlapSeconds`, so that its users can
+// change over. A key that has expired cannot be rotated. For one that expires, be it that it was made so or that it
+// was rotated before, `expiresAt` has to say when the new one does.
 //
 // Returns a wrapper object for the known response body format(s).
 //

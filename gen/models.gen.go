@@ -945,6 +945,9 @@ type ListKeysParams struct {
 type RotateKeyParams struct {
 	// OverlapSeconds How long the old key stays valid, in seconds; at most 30 days.
 	OverlapSeconds *int `form:"overlapSeconds,omitempty" json:"overlapSeconds,omitempty"`
+
+	// ExpiresAt When the new key ends (RFC 3339); never when absent. In a URL, write `+` as `%2B`.
+	ExpiresAt *time.Time `form:"expiresAt,omitempty" json:"expiresAt,omitempty"`
 }
 
 // CreateEventParams defines parameters for CreateEvent.

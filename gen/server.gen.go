@@ -306,6 +306,13 @@ func (w *ServerInterfaceWrapper) RotateKey(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter overlapSeconds: %s", err))
 	}
 
+	// ------------- Optional query parameter "expiresAt" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "expiresAt", ctx.QueryParams(), &params.ExpiresAt, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter expiresAt: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RotateKey(ctx, tenantID, keyID, params)
 	return err

@@ -31,16 +31,16 @@ var errUsage = errors.New("not understood")
 // family is a group of commands, such as "keys": the next word says which one.
 type family map[string]struct {
 	line string // how it is called, without "triggers" and the family's name
-	run  func(c *command, ctx context.Context, line string, args []string) error
+	run  func(ctx context.Context, line string, args []string) error
 }
 
-func (f family) run(c *command, ctx context.Context, name string, args []string) error {
+func (f family) run(ctx context.Context, c *command, name string, args []string) error {
 	word := ""
 	if len(args) > 0 {
 		word, args = args[0], args[1:]
 	}
 	if sub, ok := f[word]; ok {
-		return sub.run(c, ctx, name+" "+sub.line, args)
+		return sub.run(ctx, name+" "+sub.line, args)
 	}
 	out, err := c.stderr, errUsage
 	if word == "-h" || word == "--help" || word == "help" {
@@ -97,7 +97,7 @@ func (c *command) registry(ctx context.Context, storage *storageConfig, use func
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	if path := storage.engine.path; path != "" {
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) { //nolint:gosec // the operator's own path
 			fmt.Fprintf(c.stderr, "note: %s is not there yet, so this makes a new database\n", path)
 		}
 	}

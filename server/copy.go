@@ -82,6 +82,9 @@ func (c *command) copyBetween(ctx context.Context, from, to engine, progressFile
 	if err != nil {
 		return err
 	}
+	if err := progress.check(ctx, target); err != nil {
+		return err
+	}
 	if progress.Tenant != "" {
 		fmt.Fprintf(c.stderr, "going on after %d events, as %s says\n", progress.Events, progressFile)
 	}
@@ -249,6 +252,7 @@ func (m *move) events(ctx context.Context, status store.Status) (more bool, err 
 	}
 	m.progress.After = store.Cursor{ID: page.Events[len(page.Events)-1].ID}.String()
 	m.progress.Events += len(page.Events)
+	m.progress.LastTenant, m.progress.LastEvent = params.TenantID, page.Events[len(page.Events)-1].ID.String()
 	return page.More, nil
 }
 

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+
+	"github.com/triggers-api/triggers/store"
 )
 
 // copyProgress is how far a copy has come, in a file. Without the file everything is copied again, which does no harm.
@@ -16,6 +19,8 @@ type copyProgress struct {
 	// After is the last one copied of those: a cursor or a key.
 	Tenant, After string
 	Step          int
+	// LastTenant and LastEvent are the event copied last, which the target must have for the copy to go on.
+	LastTenant, LastEvent string
 	// Events and IdempotencyKeys are how many were copied so far.
 	Events, IdempotencyKeys int
 
@@ -38,6 +43,21 @@ func readCopyProgress(file, from, to string) (*copyProgress, error) {
 		return nil, fmt.Errorf("%s is about a copy from %s to %s: remove it, or name another file with --progress", file, p.From, p.To)
 	}
 	return p, nil
+}
+
+// check returns an error unless the target has what was copied last: it may have been made anew since.
+func (p *copyProgress) check(ctx context.Context, target store.Store) error {
+	if p.LastEvent == "" {
+		return nil
+	}
+	id, err := store.ParseEventID(p.LastEvent)
+	if err == nil {
+		_, err = target.Event(ctx, p.LastTenant, id)
+	}
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrMalformedID) {
+		return fmt.Errorf("%s does not have what was copied to it, as %s says: remove that file to copy everything again", p.To, p.file)
+	}
+	return err
 }
 
 // write replaces the file in one go, so that it is whole whenever the process ends.

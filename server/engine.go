@@ -70,7 +70,10 @@ func (e engine) String() string {
 		return e.backend + ":" + e.path
 	case backendPostgres:
 		if u, err := url.Parse(e.url); err == nil {
-			return e.backend + "://" + u.Host + u.Path
+			parameters := u.Query() // some say which server and schema are meant
+			parameters.Del("user")
+			parameters.Del("password")
+			return strings.TrimSuffix(e.backend+"://"+u.Host+u.Path+"?"+parameters.Encode(), "?")
 		}
 		return e.backend
 	default:

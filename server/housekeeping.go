@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -68,7 +70,7 @@ func (h *housekeeper) start(noteKeyUses func(context.Context) error) (stop func(
 				case <-ctx.Done():
 					return
 				case <-job.wake:
-				case <-time.After(job.every):
+				case <-time.After(job.every + rand.N(job.every/10)): //nolint:gosec // so that instances take turns
 				}
 			}
 		})
@@ -104,25 +106,28 @@ func (h *housekeeper) purge(ctx context.Context) error {
 	if err := repeat(ctx, s.Expire); err != nil {
 		return err
 	}
+	var failed error
 	for after := ""; ; {
 		tenants, err := tenantsWithEvents(ctx, s, after)
 		if err != nil {
-			return err
+			return errors.Join(failed, err)
 		}
 		for _, tenant := range tenants {
 			keep := h.retention.of(tenant)
 			if keep == 0 {
 				continue
 			}
-			if err := repeat(ctx, func(ctx context.Context) (bool, error) {
+			// What is wrong with one tenant is not to be the others' loss.
+			failed = errors.Join(failed, repeat(ctx, func(ctx context.Context) (bool, error) {
 				_, more, err := s.Purge(ctx, tenant, time.Now().Add(-keep))
 				return more, err
-			}); err != nil {
-				return err
+			}))
+			if ctx.Err() != nil {
+				return failed
 			}
 		}
 		if len(tenants) < tenantsPage {
-			return nil
+			return failed
 		}
 		after = tenants[len(tenants)-1]
 	}
@@ -134,12 +139,15 @@ func (h *housekeeper) erase(ctx context.Context) error {
 	if err != nil {
 		return nil //nolint:nilerr // whoever opens the store reports it
 	}
-	return eachTenant(ctx, s, func(t *store.Tenant) error {
+	var failed error
+	err = eachTenant(ctx, s, func(t *store.Tenant) error {
 		if t.Erasure == nil || !t.Erasure.FinishedAt.IsZero() {
 			return nil
 		}
-		return repeat(ctx, func(ctx context.Context) (bool, error) { return store.EraseStep(ctx, s, t.ID) })
+		failed = errors.Join(failed, repeat(ctx, func(ctx context.Context) (bool, error) { return store.EraseStep(ctx, s, t.ID) }))
+		return ctx.Err()
 	})
+	return errors.Join(failed, err)
 }
 
 // repeat does steps until there is no more to do.

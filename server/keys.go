@@ -21,33 +21,29 @@ const (
 
 func (c *command) keys() family {
 	return family{
-		"create": {"create TENANT --name NAME [--scopes a,b] [--expires-in 2160h]", (*command).createKey},
-		"list":   {"list TENANT", (*command).listKeys},
-		"revoke": {"revoke TENANT KEY_ID", (*command).revokeKey},
-		"rotate": {"rotate TENANT KEY_ID [--overlap 24h]", (*command).rotateKey},
+		"create": {"create TENANT --name NAME [--scopes a,b] [--expires-in 2160h]", c.createKey},
+		"list":   {"list TENANT", c.listKeys},
+		"revoke": {"revoke TENANT KEY_ID", c.revokeKey},
+		"rotate": {"rotate TENANT KEY_ID [--overlap 24h] [--expires-in 2160h]", c.rotateKey},
 	}
 }
 
 func (c *command) createKey(ctx context.Context, line string, args []string) error {
 	name, scopes := "", store.Scopes()
-	var life time.Duration
+	var expires time.Time
 	storage, arguments, err := c.parse(line, args, 1, func(s *settings) {
 		s.option("name", "what the key is for", naming(maxKeyName, func(value string) { name = value }))
 		s.option("scopes", "what it may be used for, comma-separated: "+scopeList()+" (default all)", func(value string) (err error) {
 			scopes, err = parseScopes(value)
 			return err
 		})
-		s.option("expires-in", "how long it is valid, such as 2160h for 90 days (default for ever)", duration(&life, time.Second))
+		s.option("expires-in", "how long it is valid, such as 2160h for 90 days (default for ever)", fromNow(&expires))
 	})
 	if err != nil {
 		return err
 	}
 	if name == "" {
 		return c.mistaken(line, errors.New("say with --name what the key is for"))
-	}
-	var expires time.Time
-	if life > 0 {
-		expires = time.Now().Add(life)
 	}
 	return c.registry(ctx, storage, func(ctx context.Context, r registry) error {
 		secret, key := store.NewKey(arguments[0], name, scopes, expires)
@@ -122,15 +118,16 @@ func (c *command) revokeKey(ctx context.Context, line string, args []string) err
 }
 
 func (c *command) rotateKey(ctx context.Context, line string, args []string) error {
-	overlap := 24 * time.Hour
+	overlap, expires := 24*time.Hour, time.Time{}
 	storage, arguments, err := c.parse(line, args, 2, func(s *settings) {
 		s.option("overlap", "how long the old key stays valid (default 24h)", duration(&overlap, 0))
+		s.option("expires-in", "how long the new key is valid, such as 2160h for 90 days (default for ever)", fromNow(&expires))
 	})
 	if err != nil {
 		return err
 	}
 	return c.registry(ctx, storage, func(ctx context.Context, r registry) error {
-		secret, key, err := store.RotateKey(ctx, r, arguments[0], arguments[1], overlap)
+		secret, key, err := store.RotateKey(ctx, r, arguments[0], arguments[1], overlap, expires)
 		if err != nil {
 			return noKey(arguments, err)
 		}
@@ -143,9 +140,21 @@ func noKey(arguments []string, err error) error {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return fmt.Errorf("tenant %s has no key %s", arguments[0], arguments[1])
+	case errors.Is(err, store.ErrNoEnd):
+		return fmt.Errorf("key %s expires (it was made so, or was rotated before): say with --expires-in how long the new one is valid", arguments[1])
 	case errors.Is(err, store.ErrExpired):
 		return fmt.Errorf("key %s has expired; make a new one", arguments[1])
 	default:
+		return err
+	}
+}
+
+// fromNow is a time in the future, given as how long it takes until then.
+func fromNow(target *time.Time) func(string) error {
+	return func(value string) error {
+		var life time.Duration
+		err := duration(&life, time.Second)(value)
+		*target = time.Now().Add(life)
 		return err
 	}
 }
@@ -176,9 +185,9 @@ func parseScopes(text string) ([]store.Scope, error) {
 }
 
 func scopeList() string {
-	var words []string
-	for _, scope := range store.Scopes() {
-		words = append(words, string(scope))
+	words := make([]string, len(store.Scopes()))
+	for i, scope := range store.Scopes() {
+		words[i] = string(scope)
 	}
 	return strings.Join(words, ", ")
 }

@@ -71,9 +71,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case "migrate":
 		err = c.migrate(ctx, args)
 	case "tenants":
-		err = c.tenants().run(c, ctx, word, args)
+		err = c.tenants().run(ctx, c, word, args)
 	case "keys":
-		err = c.keys().run(c, ctx, word, args)
+		err = c.keys().run(ctx, c, word, args)
 	case "copy":
 		err = c.copy(ctx, args)
 	case "health":

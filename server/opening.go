@@ -12,55 +12,74 @@ import (
 )
 
 const (
+	// openPatience is how long starting waits for the store before the server listens without it.
+	openPatience = time.Second
 	// openEvery is how often a store that could not be opened is tried again.
 	openEvery = time.Second
 	// openTimeout bounds one attempt.
 	openTimeout = 15 * time.Second
 )
 
-// opening holds the store once it is open. A server whose database is away, or has another schema, starts all the same,
+// opening opens the store and holds it then. A server whose database is away, or has another schema, starts all the same,
 // is not ready, and becomes so by itself.
 type opening struct {
 	open func(context.Context) (store.Store, error)
 	log  *slog.Logger
+
+	// failed gets an error with which trying again is of no use.
+	failed chan error
 
 	mu     sync.RWMutex
 	store  store.Store
 	reason error // why there is none yet
 
 	cancel context.CancelFunc
-	done   chan struct{}
+	done   chan struct{} // closed when the store is open, or trying is over
 }
 
-// startOpening opens the store, in the background if it is unavailable for now. It returns any other error.
-func startOpening(ctx context.Context, open func(context.Context) (store.Store, error), log *slog.Logger) (*opening, error) {
-	o := &opening{open: open, log: log, done: make(chan struct{})}
-	err := o.try(ctx)
-	if err == nil {
-		close(o.done)
-		o.cancel = func() {}
-		return o, nil
+var errOpening = fmt.Errorf("%w: it is being opened", store.ErrUnavailable)
+
+// startOpening begins to open the store and waits a moment for that.
+func startOpening(open func(context.Context) (store.Store, error), log *slog.Logger) *opening {
+	ctx, cancel := context.WithCancel(context.Background())
+	o := &opening{open: open, log: log, failed: make(chan error, 1), reason: errOpening, cancel: cancel, done: make(chan struct{})}
+	tried := make(chan struct{})
+	go o.run(ctx, tried)
+	select {
+	case <-tried:
+	case <-time.After(openPatience):
 	}
-	if !errors.Is(err, store.ErrUnavailable) {
-		return nil, err
-	}
-	log.Error("the store cannot be opened, will try again", "error", err.Error())
-	ctx, o.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	go o.run(ctx)
-	return o, nil
+	return o
 }
 
-func (o *opening) run(ctx context.Context) {
+func (o *opening) run(ctx context.Context, tried chan<- struct{}) {
 	defer close(o.done)
+	told := ""
 	for {
+		err := o.try(ctx)
+		if tried != nil {
+			close(tried)
+			tried = nil
+		}
+		switch {
+		case err == nil && told == "":
+			return
+		case err == nil:
+			o.log.Info("the store is open")
+			return
+		case ctx.Err() != nil:
+			return
+		case !errors.Is(err, store.ErrUnavailable):
+			o.failed <- err
+			return
+		case err.Error() != told:
+			told = err.Error()
+			o.log.Error("the store cannot be opened, will try again", "error", told)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(openEvery):
-		}
-		if err := o.try(ctx); err == nil {
-			o.log.Info("the store is open")
-			return
 		}
 	}
 }

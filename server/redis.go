@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/triggers-api/triggers/limit"
 	"github.com/triggers-api/triggers/redisconn"
@@ -13,7 +14,7 @@ import (
 type sharedMemory struct {
 	conn    *redisconn.Conn // nil without Redis
 	limiter limit.Limiter
-	cfg     *config
+	ttl     time.Duration // of idempotency keys
 }
 
 func connectRedis(cfg *config, log *slog.Logger) (*sharedMemory, error) {
@@ -24,7 +25,7 @@ func connectRedis(cfg *config, log *slog.Logger) (*sharedMemory, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &sharedMemory{conn: conn, limiter: limit.NewRedis(conn), cfg: cfg}, nil
+	return &sharedMemory{conn: conn, limiter: limit.NewRedis(conn), ttl: cfg.storage.idempotencyTTL()}, nil
 }
 
 // remember has accepted idempotency keys remembered in front of a store.
@@ -32,7 +33,7 @@ func (m *sharedMemory) remember(s store.Store) store.Store {
 	if m.conn == nil {
 		return s
 	}
-	return redis.Remember(s, m.conn, m.cfg.storage.idempotencyTTL())
+	return redis.Remember(s, m.conn, m.ttl)
 }
 
 func (m *sharedMemory) close() error {

@@ -57,17 +57,19 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 	defer func() { err = errors.Join(err, shared.close()) }()
 
 	keep := &retention{standard: days(cfg.retentionDays)}
-	opening, err := startOpening(ctx, func(ctx context.Context) (store.Store, error) {
+	opening := startOpening(func(ctx context.Context) (store.Store, error) {
 		s, err := openStore(ctx, cfg, keep.of, log.Logger)
 		if err != nil {
 			return nil, err
 		}
 		return shared.remember(s), nil
 	}, log.Logger)
-	if err != nil {
-		return err
-	}
 	defer func() { err = errors.Join(err, opening.close()) }()
+	select {
+	case err := <-opening.failed:
+		return err
+	default:
+	}
 
 	house := newHousekeeper(opening.Store, keep, log.Logger)
 	handler, err := api.New(api.Config{
@@ -102,6 +104,8 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)
+	case err := <-opening.failed:
+		return errors.Join(err, server.Close())
 	case <-ctx.Done():
 	}
 	log.Info("stopping")

@@ -16,12 +16,12 @@ const maxTenantName = 255
 
 func (c *command) tenants() family {
 	return family{
-		"list":    {"list", (*command).listTenants},
-		"create":  {"create ID [--name NAME] [--rate-limit N] [--retention-days N]", (*command).createTenant},
-		"update":  {"update ID [--name NAME] [--rate-limit N|default] [--retention-days N|default]", (*command).updateTenant},
-		"disable": {"disable ID", disabling(true)},
-		"enable":  {"enable ID", disabling(false)},
-		"erase":   {"erase ID --yes", (*command).eraseTenant},
+		"list":    {"list", c.listTenants},
+		"create":  {"create ID [--name NAME] [--rate-limit N] [--retention-days N]", c.createTenant},
+		"update":  {"update ID [--name NAME] [--rate-limit N|default] [--retention-days N|default]", c.updateTenant},
+		"disable": {"disable ID", c.setDisabled(true)},
+		"enable":  {"enable ID", c.setDisabled(false)},
+		"erase":   {"erase ID --yes", c.eraseTenant},
 	}
 }
 
@@ -125,12 +125,12 @@ func (c *command) updateTenant(ctx context.Context, line string, args []string) 
 	return c.changeTenant(ctx, storage, arguments[0], "changed; every instance acts on it within seconds", flags.apply)
 }
 
-func disabling(disabled bool) func(*command, context.Context, string, []string) error {
+func (c *command) setDisabled(disabled bool) func(context.Context, string, []string) error {
 	done := "enabled"
 	if disabled {
 		done = "disabled"
 	}
-	return func(c *command, ctx context.Context, line string, args []string) error {
+	return func(ctx context.Context, line string, args []string) error {
 		storage, arguments, err := c.parse(line, args, 1, nil)
 		if err != nil {
 			return err

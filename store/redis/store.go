@@ -9,6 +9,9 @@ import (
 	"github.com/triggers-api/triggers/store"
 )
 
+// longest is how long Redis remembers a key at most. Retries come within minutes, and the store knows the rest.
+const longest = 15 * time.Minute
+
 // margin is how much earlier than the store Redis forgets a key, so that it never remembers longer: clocks of instances
 // may differ by that much.
 const margin = 10 * time.Second
@@ -60,7 +63,7 @@ func (m *memory) Append(ctx context.Context, tenantID string, events []store.New
 			accepted[key] = entry{id: stored[i].ID, fingerprint: unknown[i].Fingerprint()}
 		}
 	}
-	m.remember(ctx, tenantID, generation, accepted, m.ttl-margin-time.Since(started))
+	m.remember(ctx, tenantID, generation, accepted, min(m.ttl-margin, longest)-time.Since(started))
 	return receipts, nil
 }
 
