@@ -370,12 +370,21 @@ func TestKeysRotate(t *testing.T) {
 		answers(t, client, http.StatusUnauthorized)
 		server.Client(t, rotated.Key).Post(`{"payload":{}}`)
 	})
-	t.Run("OfLimitedLife", func(t *testing.T) {
+	// A key that ends does not become one for ever unnoticed, and one that was rotated does not pass on the end it got so.
+	t.Run("WithEnd", func(t *testing.T) {
 		t.Parallel()
 		old := createKey(t, admin.In(t), "tenant_a", `{"name":"c","expiresAt":"`+time.Now().Add(time.Hour).Format(time.RFC3339)+`"}`)
-		rotated := rotate(t, old, "?overlapSeconds=86400")
-		if got := rotated.Details.ExpiresAt.Sub(rotated.Details.CreatedAt) - old.Details.ExpiresAt.Sub(old.Details.CreatedAt); got.Abs() > time.Second {
-			t.Errorf("the new key lives %s longer than the old one", got)
+		path := "/admin/tenants/tenant_a/keys/" + old.Details.ID + "/rotate"
+		for _, query := range []string{"", "?expiresAt=2001-01-01T00:00:00Z"} {
+			refused := admin.In(t).Do(http.MethodPost, path+query, "").WantError(http.StatusBadRequest, "INVALID_REQUEST")
+			if refused.Text("error.field") != "expiresAt" {
+				t.Errorf("%s", refused.Body)
+			}
+		}
+		end := time.Now().Add(48 * time.Hour).UTC().Truncate(time.Second)
+		rotated := rotate(t, old, "?overlapSeconds=86400&expiresAt="+end.Format(time.RFC3339))
+		if !rotated.Details.ExpiresAt.Equal(end) {
+			t.Errorf("the new key ends at %s, want %s", rotated.Details.ExpiresAt, end)
 		}
 		if at := ends(t, old.Details.ID); !at.Equal(*old.Details.ExpiresAt) {
 			t.Errorf("the overlap made the old key live from %s to %s", old.Details.ExpiresAt, at)

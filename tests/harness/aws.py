@@ -53,7 +53,9 @@ turn = threading.Lock()
 def app(environ, start_response):
     with turn:
         snapshots.clear()
+        prof.enable()
         answer = moto(environ, start_response)
+        prof.disable()
         try:
             return [b"".join(answer)]
         finally:
@@ -61,8 +63,12 @@ def app(environ, start_response):
                 answer.close()
 
 
+import cProfile
+prof=cProfile.Profile()
+
 def end_with_parent():
     sys.stdin.read()
+    prof.dump_stats("/tmp/moto.prof")
     os._exit(0)
 
 
