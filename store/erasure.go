@@ -31,7 +31,7 @@ func EraseStep(ctx context.Context, s Store, tenantID string) (more bool, err er
 		return false, err
 	}
 	before := t.Erasure.Before
-	removed, more, err := s.Purge(ctx, tenantID, before)
+	removed, _, err := s.Purge(ctx, tenantID, before)
 	if err != nil {
 		return false, err
 	}

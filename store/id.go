@@ -94,11 +94,16 @@ func (s *IDSource) Next() EventID {
 		// The clock is behind what was handed out before, so count on from there. Between the 48 bits of time and
 		// the 12 bits of fraction stand the 4 bits of the version, which the carry has to step over.
 		head = s.last + 1
-		if head&0xf000 != 0x7000 {
+		if version := head & 0xf000; version > 0x7000 {
 			head = (head>>16+1)<<16 | 0x7000
+		} else if version < 0x7000 {
+			head = head>>16<<16 | 0x7000
 		}
 		binary.BigEndian.PutUint64(id[:8], head)
 	}
 	s.last = head
 	return id
 }
+
+// SkipTo has all further ids follow the given one. An id that is passed already changes nothing.
+func (s *IDSource) SkipTo(id EventID) { s.last = max(s.last, binary.BigEndian.Uint64(id[:8])) }

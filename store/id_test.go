@@ -47,6 +47,20 @@ func TestIDSource(t *testing.T) {
 			t.Errorf("20 000 ids moved the time by %s", drift)
 		}
 	})
+	t.Run("SkipTo", func(t *testing.T) {
+		t.Parallel()
+		source := store.NewIDSource(store.EventID{})
+		ahead := store.FirstEventID(time.Now().Add(time.Hour))
+		source.SkipTo(ahead)
+		next := source.Next()
+		if next.Compare(ahead) <= 0 || !next.Time().Equal(ahead.Time()) {
+			t.Errorf("%s at %s after %s at %s", next, next.Time(), ahead, ahead.Time())
+		}
+		source.SkipTo(store.FirstEventID(time.Now()))
+		if again := source.Next(); again.Compare(next) <= 0 {
+			t.Errorf("%s after %s: it went back", again, next)
+		}
+	})
 }
 
 func TestEventID(t *testing.T) {

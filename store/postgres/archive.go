@@ -30,12 +30,12 @@ func (s *Store) TenantsWithEvents(ctx context.Context, after string, limit int) 
 }
 
 const selectIdempotencyKeys = `SELECT key, event_id, fingerprint, expires_at FROM idempotency_keys
-	WHERE tenant = $1 AND key > $2 AND expires_at > $3 ORDER BY key LIMIT $4`
+	WHERE tenant = $1 AND key > $2 AND expires_at > now() ORDER BY key LIMIT $3`
 
 // IdempotencyKeys implements store.Archive.
 func (s *Store) IdempotencyKeys(ctx context.Context, tenantID, after string, limit int) (keys []store.IdempotencyKey, err error) {
 	err = s.repeatable(ctx, func(ctx context.Context) error {
-		rows, err := s.pool.Query(ctx, selectIdempotencyKeys, tenantID, after, store.Now(), limit)
+		rows, err := s.pool.Query(ctx, selectIdempotencyKeys, tenantID, after, limit)
 		if err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ func scanIdempotencyKey(row pgx.CollectableRow) (k store.IdempotencyKey, err err
 // Import implements store.Archive.
 func (s *Store) Import(ctx context.Context, tenantID string, events []store.Event, keys []store.IdempotencyKey) error {
 	return s.repeatable(ctx, func(ctx context.Context) error {
-		return s.inTransaction(ctx, func(tx pgx.Tx) error {
+		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 			return tx.SendBatch(ctx, importBatch(tenantID, events, keys)).Close()
 		})
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -90,14 +91,32 @@ func stale(err error) bool {
 	return disconnected(err)
 }
 
-// undone tells whether nothing was done for sure and the same may work when tried again: nothing was sent, or the server
-// took the transaction back because of others, or because this process was held up in the middle of it.
-func undone(err error) bool {
+// retryable tells whether nothing was done for certain and the same may work when tried again: nothing was sent, or the
+// server took it back.
+func retryable(err error) bool {
 	if failure, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return failure.Code == serializationFailure || failure.Code == deadlockDetected || failure.Code == idleInTransaction
+		return takenBack(failure)
 	}
-	return pgconn.SafeToRetry(err) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
+	// Of a connection that broke while a batch was being answered, pgconn says both that it is closed and that nothing was
+	// sent.
+	return pgconn.SafeToRetry(err) && !errors.Is(err, pgconn.ErrConnClosed) &&
+		!errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
 }
+
+// takenBack tells whether the server took a transaction back because of others, or because this process was held up in the
+// middle of it.
+func takenBack(failure *pgconn.PgError) bool {
+	return failure.Code == serializationFailure || failure.Code == deadlockDetected || failure.Code == idleInTransaction
+}
+
+// refused tells whether the server answered to a commit, and what was sent with it, with an error instead: nothing was
+// committed then, for certain. A server that ends the session says so by an error too, also after the commit.
+func refused(results []*pgconn.Result, err error) bool {
+	failure, answered := errors.AsType[*pgconn.PgError](err)
+	return answered && (takenBack(failure) || failure.SeverityUnlocalized == "ERROR") && !slices.ContainsFunc(results, committed)
+}
+
+func committed(result *pgconn.Result) bool { return result.CommandTag.String() == "COMMIT" }
 
 // misconfigured tells whether reaching the server failed for a reason that time alone does not mend.
 func misconfigured(err error) bool {

@@ -20,7 +20,7 @@ func Freeze(t *testing.T, url string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.close)
-	if _, _, err := s.begin(t.Context(), nil); err != nil {
+	if _, err := s.begin(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 }

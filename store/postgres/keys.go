@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -62,19 +63,45 @@ func (s *Store) ExpireKey(ctx context.Context, tenantID, id string, at time.Time
 	return k, err
 }
 
+// touchRows bounds one transaction of TouchKeys.
+const touchRows = 500
+
+// As transitions are: the first statement locks the rows, in the order in which they are asked for.
+const (
+	lockKeys = `SELECT FROM unnest($1::text[], $2::text[]) AS used (tenant, id) CROSS JOIN LATERAL (
+		SELECT FROM api_keys WHERE tenant = used.tenant AND id = used.id FOR UPDATE) AS k`
+
+	touchKeys = `UPDATE api_keys SET last_used_at = used.at
+		FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS used (tenant, id, at) CROSS JOIN LATERAL (
+			SELECT ctid AS place FROM api_keys
+			WHERE tenant = used.tenant AND id = used.id AND (last_used_at IS NULL OR last_used_at < used.at) OFFSET 0) AS k
+		WHERE api_keys.ctid = k.place`
+)
+
 // TouchKeys implements store.Registry.
 func (s *Store) TouchKeys(ctx context.Context, uses []store.KeyUse) error {
-	// In one order everywhere, because instances note the same keys at the same time.
-	uses = slices.SortedFunc(slices.Values(uses), func(a, b store.KeyUse) int { return strings.Compare(a.KeyID, b.KeyID) })
-	return s.repeatable(ctx, func(ctx context.Context) error {
-		var batch pgx.Batch
-		for _, use := range uses {
-			batch.Queue(`UPDATE api_keys SET last_used_at = $3
-				WHERE tenant = $1 AND id = $2 AND (last_used_at IS NULL OR last_used_at < $3)`,
-				use.TenantID, use.KeyID, use.At.Truncate(time.Millisecond))
-		}
-		return s.pool.SendBatch(ctx, &batch).Close()
+	// In one order everywhere, because instances note the same keys at the same time. Of several uses of a key the last
+	// one counts, and an UPDATE would take any.
+	uses = slices.SortedFunc(slices.Values(uses), func(a, b store.KeyUse) int {
+		return cmp.Or(strings.Compare(a.KeyID, b.KeyID), strings.Compare(a.TenantID, b.TenantID), b.At.Compare(a.At))
 	})
+	uses = slices.CompactFunc(uses, func(a, b store.KeyUse) bool { return a.KeyID == b.KeyID && a.TenantID == b.TenantID })
+	for chunk := range slices.Chunk(uses, touchRows) {
+		tenants, ids, times := make([]string, len(chunk)), make([]string, len(chunk)), make([]time.Time, len(chunk))
+		for i, use := range chunk {
+			tenants[i], ids[i], times[i] = use.TenantID, use.KeyID, use.At.Truncate(time.Millisecond)
+		}
+		err := s.repeatable(ctx, func(ctx context.Context) error {
+			var batch pgx.Batch
+			batch.Queue(lockKeys, tenants, ids)
+			batch.Queue(touchKeys, tenants, ids, times)
+			return s.pool.SendBatch(ctx, &batch).Close()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func scanKey(row pgx.Row) (k store.Key, err error) {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
+	"github.com/triggers-api/triggers/store"
 	"github.com/triggers-api/triggers/store/schema"
 )
 
@@ -28,8 +30,12 @@ func migrations() fs.FS {
 	return files
 }
 
-// lockAttempts is how many times, a second apart, an upgrade waits for another server's to end.
-const lockAttempts = 8
+// How many times, a second apart, an upgrade looks whether another's has ended: one that Open begins, which is short of
+// time, and one that somebody asked for, who is to get his turn among servers that try again and again.
+const (
+	openTurns    = 8
+	migrateTurns = 60
+)
 
 // Migrate brings the schema up to date and returns its versions before and after, which are equal when there was nothing
 // to do. It returns ErrSchema when the schema is newer than this program, and ErrUnavailable when the server cannot be
@@ -39,26 +45,36 @@ func Migrate(ctx context.Context, opts Options) (from, to int64, err error) {
 	if err != nil {
 		return 0, 0, fmt.Errorf("postgres: the database URL %w", err)
 	}
-	return migrate(ctx, config.ConnConfig)
+	return migrate(ctx, config.ConnConfig, migrateTurns)
 }
 
-func migrate(ctx context.Context, config *pgx.ConnConfig) (from, to int64, err error) {
+func migrate(ctx context.Context, config *pgx.ConnConfig, turns uint64) (from, to int64, err error) {
 	config = config.Copy()
 	// Filling an index may take a while. Waiting for a lock must not, because everybody else waits behind.
 	delete(config.RuntimeParams, "statement_timeout")
 	delete(config.RuntimeParams, "idle_in_transaction_session_timeout")
 	db := stdlib.OpenDB(*config)
 	defer db.Close() //nolint:errcheck // nothing is pending
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, lockAttempts))
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, turns))
 	if err != nil {
 		return 0, 0, fmt.Errorf("postgres: %w", err)
 	}
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, migrations(), goose.WithSessionLocker(locker))
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, migrations(), goose.WithSessionLocker(turn{locker}))
 	if err != nil {
 		return 0, 0, fmt.Errorf("postgres: %w", err)
 	}
 	from, to, err = schema.Upgrade(ctx, provider)
 	return from, to, translate(err)
+}
+
+// turn is the lock of upgrades.
+type turn struct{ lock.SessionLocker }
+
+func (t turn) SessionLock(ctx context.Context, conn *sql.Conn) error {
+	if err := t.SessionLocker.SessionLock(ctx, conn); err != nil {
+		return fmt.Errorf("%w: another upgrade goes on: %w", store.ErrUnavailable, err)
+	}
+	return nil
 }
 
 const selectVersion = `SELECT coalesce(max(version_id), 0) FROM ` + schema.VersionTable

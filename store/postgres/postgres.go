@@ -8,13 +8,13 @@ package postgres
 
 import (
 	"context"
-	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/triggers-api/triggers/store"
@@ -34,21 +34,22 @@ type Options struct {
 	Log *slog.Logger
 }
 
-const (
-	// openTimeout bounds Open, upgrading the schema included.
-	openTimeout = 10 * time.Second
-	// clockTolerance is how far the newest event may be ahead of the clock without a word.
-	clockTolerance = time.Minute
-)
+// openTimeout bounds Open, upgrading the schema included.
+const openTimeout = 10 * time.Second
 
 // Store is a store.Store on one PostgreSQL database.
 type Store struct {
 	pool   *pgxpool.Pool
 	writer *writer
 	schema int64 // the version this program needs
+	log    *slog.Logger
 	closed atomic.Bool
 
-	renewed atomic.Int64 // when the pool's connections were last given up, in Unix nanoseconds
+	renewed     atomic.Int64 // when the pool's connections were last given up, in Unix nanoseconds
+	clocksApart atomic.Bool  // as compareClocks found them last
+
+	// looks has the idempotency key that each look ended with that is not at its end.
+	looks *lru.Cache[look, string]
 }
 
 var _ store.Store = (*Store)(nil)
@@ -63,7 +64,10 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	s := new(Store)
+	s := &Store{log: opts.Log}
+	if s.looks, err = lru.New[look, string](looksKept); err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
 	if s.schema, err = schema.Newest(migrations()); err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
@@ -97,36 +101,27 @@ func (s *Store) prepare(ctx context.Context, opts Options) error {
 		return translate(err)
 	}
 	if opts.AutoMigrate && current < s.schema {
-		if _, current, err = migrate(ctx, s.pool.Config().ConnConfig); err != nil {
+		_, upgraded, err := migrate(ctx, s.pool.Config().ConnConfig, openTurns)
+		if errors.Is(err, context.DeadlineExceeded) {
+			// What Open is called for again would be cancelled again.
+			return fmt.Errorf(`postgres: %w: the upgrade from version %d to %d does not end in time: run "triggers migrate"`,
+				store.ErrSchema, current, s.schema)
+		}
+		if err != nil {
 			return err
 		}
+		current = upgraded
 	}
 	if err := schema.Check(current, s.schema); err != nil {
 		return fmt.Errorf("postgres: %w", err)
 	}
-	newest, err := s.newest(ctx)
-	if err != nil {
-		return translate(err)
-	}
-	if ahead := time.Until(newest.Time()); ahead > clockTolerance && opts.Log != nil {
-		opts.Log.Warn("the newest event is of the future: the clock is behind, or was ahead; new events get times after it",
-			"newest", newest.Time(), "ahead", ahead.String())
-	}
-	return nil
-}
-
-// newest returns the first 64 bits of the id handed out last.
-func (s *Store) newest(ctx context.Context) (id store.EventID, err error) {
-	var head int64
-	err = s.pool.QueryRow(ctx, selectNewest).Scan(&head)
-	binary.BigEndian.PutUint64(id[:8], uint64(head)) //nolint:gosec // the same bits
-	return id, err
+	return s.checkClocks(ctx)
 }
 
 // Traits implements store.Store.
 func (s *Store) Traits() store.Traits { return store.Traits{CommitOrder: true, FreshLists: true} }
 
-// Check writes the heartbeat row and compares the version of the schema.
+// Check writes the heartbeat row and compares the version of the schema, and the clocks.
 func (s *Store) Check(ctx context.Context) error {
 	return s.repeatable(ctx, func(ctx context.Context) error {
 		current, err := version(s.pool.QueryRow(ctx, selectVersion))
@@ -136,9 +131,13 @@ func (s *Store) Check(ctx context.Context) error {
 		if err := schema.Check(current, s.schema); err != nil {
 			return fmt.Errorf("postgres: %w", err)
 		}
-		_, err = s.pool.Exec(ctx, `INSERT INTO heartbeat (id, checked_at) VALUES (1, now())
-			ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at`)
-		return err
+		var now time.Time
+		if err := s.pool.QueryRow(ctx, `INSERT INTO heartbeat (id, checked_at) VALUES (1, now())
+			ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at RETURNING clock_timestamp()`).Scan(&now); err != nil {
+			return err
+		}
+		s.compareClocks(now)
+		return nil
 	})
 }
 
@@ -156,12 +155,12 @@ const callTimeout = 20 * time.Second
 // repeatable runs f, and once more if a connection turned out to be stale or the server took its transaction back. What
 // f does has to be the same when done twice.
 func (s *Store) repeatable(ctx context.Context, f func(context.Context) error) error {
-	return s.call(ctx, f, func(err error) bool { return stale(err) || undone(err) })
+	return s.call(ctx, f, func(err error) bool { return stale(err) || retryable(err) })
 }
 
 // once is repeatable for what must not be done twice: it runs f again only if nothing was done.
 func (s *Store) once(ctx context.Context, f func(context.Context) error) error {
-	return s.call(ctx, f, undone)
+	return s.call(ctx, f, retryable)
 }
 
 func (s *Store) call(ctx context.Context, f func(context.Context) error, again func(error) bool) error {
@@ -193,9 +192,4 @@ func (s *Store) renew() {
 	if now-last >= int64(renewPause) && s.renewed.CompareAndSwap(last, now) {
 		s.pool.Reset()
 	}
-}
-
-// inTransaction runs f in a transaction on one connection.
-func (s *Store) inTransaction(ctx context.Context, f func(pgx.Tx) error) error {
-	return pgx.BeginFunc(ctx, s.pool, f)
 }

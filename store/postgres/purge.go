@@ -19,15 +19,12 @@ const (
 	lockOldest   = `SELECT id ` + oldestEvents + ` FOR UPDATE`
 	purgeEvents  = `DELETE FROM events WHERE ctid = ANY (ARRAY(SELECT ctid ` + oldestEvents + `))`
 
-	forgetKeys = `DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
-		SELECT ctid FROM idempotency_keys WHERE tenant = $1 AND event_id < $2 ORDER BY key LIMIT $3 FOR UPDATE))`
-
 	// A key that somebody holds is being replaced, or removed by another instance.
 	expireKeys = `DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
-		SELECT ctid FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))`
+		SELECT ctid FROM idempotency_keys WHERE expires_at <= now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED))`
 
 	dropLongExpired = `DELETE FROM api_keys WHERE ctid = ANY (ARRAY(
-		SELECT ctid FROM api_keys WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))`
+		SELECT ctid FROM api_keys WHERE expires_at < now() - $2::interval ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED))`
 )
 
 // Purge implements store.Eraser.
@@ -48,32 +45,40 @@ func (s *Store) Purge(ctx context.Context, tenantID string, createdBefore time.T
 	return removed, removed == purgeRows, nil
 }
 
-// Forget implements store.Eraser.
-func (s *Store) Forget(ctx context.Context, tenantID string, createdBefore time.Time) (more bool, err error) {
-	bound := store.FirstEventID(createdBefore)
+// Mark implements store.Eraser. The moment is after the newest id and the server's time, and is itself what ids follow from
+// then on.
+func (s *Store) Mark(ctx context.Context) (mark time.Time, err error) {
 	err = s.repeatable(ctx, func(ctx context.Context) error {
-		return s.inTransaction(ctx, func(tx pgx.Tx) error {
-			// The writers' turn: they replace keys in an order of their own.
-			if _, err := tx.Exec(ctx, lockAppending); err != nil {
-				return err
-			}
-			tag, err := tx.Exec(ctx, forgetKeys, tenantID, bound[:], purgeRows)
-			more = tag.RowsAffected() == purgeRows
+		var batch pgx.Batch
+		// What a writer is storing is committed when it is done with its turn.
+		batch.Queue(lockAppending)
+		batch.Queue(advanceToMark).QueryRow(func(row pgx.Row) error {
+			var milliseconds int64
+			err := row.Scan(&milliseconds)
+			mark = time.UnixMilli(milliseconds).UTC()
 			return err
 		})
+		return s.pool.SendBatch(ctx, &batch).Close()
 	})
-	return more && err == nil, err
+	if err != nil {
+		return time.Time{}, err
+	}
+	return mark, nil
 }
 
-// Expire implements store.Eraser.
+// An id begins with its time in milliseconds, and 16 bits more of it are in newest_event.
+const advanceToMark = `SELECT setval('newest_event',
+		(greatest(last_value >> 16, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) + 1) << 16) >> 16
+	FROM newest_event`
+
+// Expire implements store.Eraser. It goes by the server's clock, so that no instance forgets for the others.
 func (s *Store) Expire(ctx context.Context) (more bool, err error) {
-	now := store.Now()
 	err = s.repeatable(ctx, func(ctx context.Context) error {
-		keys, err := s.pool.Exec(ctx, expireKeys, now, purgeRows)
+		keys, err := s.pool.Exec(ctx, expireKeys, purgeRows)
 		if err != nil {
 			return err
 		}
-		apiKeys, err := s.pool.Exec(ctx, dropLongExpired, now.Add(-store.KeyGrace), purgeRows)
+		apiKeys, err := s.pool.Exec(ctx, dropLongExpired, purgeRows, store.KeyGrace)
 		more = keys.RowsAffected() == purgeRows || apiKeys.RowsAffected() == purgeRows
 		return err
 	})

@@ -1,11 +1,15 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pressly/goose/v3/lock"
 
 	"github.com/triggers-api/triggers/store"
 	"github.com/triggers-api/triggers/store/postgres"
@@ -83,6 +87,46 @@ func TestAutoMigrateTogether(t *testing.T) {
 		})
 	}
 	opened.Wait()
+}
+
+// An upgrade that Open has no time for is somebody else's to make.
+func TestAutoMigrateErrSlow(t *testing.T) {
+	t.Parallel()
+	url := database(t)
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	// The upgrade waits to make its own table of this name until this one is there or not.
+	if _, err := conn.Exec(t.Context(), `BEGIN; CREATE TABLE events ()`); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	_, err = postgres.Open(ctx, postgres.Options{URL: url, AutoMigrate: true})
+	wantSchema(t, err, `run "triggers migrate"`)
+	if _, err := conn.Exec(t.Context(), `ROLLBACK`); err != nil {
+		t.Fatal(err)
+	}
+	open(t, url)
+}
+
+// Waiting for another server's upgrade is no reason to end.
+func TestAutoMigrateErrInTurn(t *testing.T) {
+	t.Parallel()
+	url := database(t)
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	if _, err := conn.Exec(t.Context(), `SELECT pg_advisory_lock($1)`, lock.DefaultLockID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = postgres.Open(t.Context(), postgres.Options{URL: url, AutoMigrate: true}); !errors.Is(err, store.ErrUnavailable) {
+		t.Error(err)
+	}
 }
 
 const secret = "s3cret-word"

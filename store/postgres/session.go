@@ -19,7 +19,8 @@ const appending = "8247625214993840698"
 
 const (
 	lockAppending = `SELECT pg_advisory_xact_lock(` + appending + `)`
-	selectNewest  = `SELECT last_value FROM newest_event`
+	// Not now(), which is when the transaction began to wait for its turn.
+	selectNewest = `SELECT last_value, clock_timestamp() FROM newest_event`
 )
 
 // sessionStatements are prepared when a session begins, by their names.
@@ -56,10 +57,6 @@ type session struct {
 	conn *pgconn.PgConn
 	ttl  time.Duration
 
-	// committing says that the last write got as far as asking for a commit: after an error that is not the server's own
-	// it may or may not have happened.
-	committing bool
-
 	// The columns that the statements take as parameters, in their order; kept for their memory.
 	asked, events, keys []array
 }
@@ -95,14 +92,14 @@ func (s *session) close() {
 	_ = s.conn.Close(ctx) // nothing is pending
 }
 
-// write applies the appends in one transaction and two round trips. After an error the session has to be closed.
-func (s *session) write(ctx context.Context, group []*operation) error {
-	s.committing = false
-	newest, known, err := s.begin(ctx, group)
+// write applies the appends in one transaction and two round trips. It tells beside an error whether nothing was committed
+// for certain. After an error the session has to be closed.
+func (s *session) write(ctx context.Context, ops []*operation) (undone bool, err error) {
+	found, err := s.begin(ctx, ops)
 	if err != nil {
-		return err
+		return true, err
 	}
-	last := s.fill(group, store.NewIDSource(newest), known)
+	last := s.fill(ops, found)
 	var batch pgconn.Batch
 	if s.events[0].count > 0 {
 		batch.ExecPrepared("insert events", values(s.events), binaryFormat, nil)
@@ -112,22 +109,31 @@ func (s *session) write(ctx context.Context, group []*operation) error {
 		batch.ExecPrepared("insert keys", values(s.keys), binaryFormat, nil)
 	}
 	batch.ExecPrepared("commit", nil, nil, nil)
-	s.committing = true
 	results, err := s.conn.ExecBatch(ctx, &batch).ReadAll()
-	if err == nil && results[len(results)-1].CommandTag.String() != "COMMIT" {
-		err = errors.New("the server did not commit") // it answers so when it rolls back instead
+	if err != nil {
+		return refused(results, err), err
 	}
-	return err
+	if !committed(results[len(results)-1]) {
+		return false, errors.New("the server did not commit") // it answers so when it rolls back instead
+	}
+	return false, nil
 }
 
 var binaryFormat = []int16{pgtype.BinaryFormatCode} // of all parameters, or all columns
 
-// begin begins the transaction, takes the lock and reads under it what ids have to follow and which of the group's
-// idempotency keys are remembered.
-func (s *session) begin(ctx context.Context, group []*operation) (store.EventID, map[keyRef]remembered, error) {
+// found is what a group finds when it is its turn.
+type found struct {
+	newest store.EventID // the id handed out last: its first half, which is time, version and fraction
+	now    time.Time     // by the server's clock, which is the same for all instances
+	known  map[keyRef]remembered
+}
+
+// begin begins the transaction, takes the lock and reads under it what ids have to follow, the time, and which of the
+// group's idempotency keys are remembered.
+func (s *session) begin(ctx context.Context, ops []*operation) (found, error) {
 	resetAll(s.asked, pgtype.TextOID, pgtype.TextOID)
 	var asked []keyRef
-	for _, op := range group {
+	for _, op := range ops {
 		for i := range op.events {
 			if key := op.events[i].IdempotencyKey; key != "" {
 				asked = append(asked, keyRef{op.tenant, key})
@@ -146,33 +152,32 @@ func (s *session) begin(ctx context.Context, group []*operation) (store.EventID,
 	}
 	results, err := s.conn.ExecBatch(ctx, &batch).ReadAll()
 	if err != nil {
-		return store.EventID{}, nil, err
+		return found{}, err
 	}
 	if len(results[newestResult].Rows) != 1 {
-		return store.EventID{}, nil, errors.New("newest_event has no value")
+		return found{}, errors.New("newest_event has no value")
 	}
-	var newest store.EventID
-	copy(newest[:], results[newestResult].Rows[0][0])
+	row := results[newestResult].Rows[0]
+	f := found{now: parseTime(row[1])}
+	copy(f.newest[:], row[0])
 	if len(asked) == 0 {
-		return newest, nil, nil
+		return f, nil
 	}
-	known := make(map[keyRef]remembered, len(asked))
-	now := time.Now()
+	f.known = make(map[keyRef]remembered, len(asked))
 	for _, row := range results[rememberedResult].Rows {
-		if !parseTime(row[3]).After(now) {
-			continue
+		if parseTime(row[3]).After(f.now) {
+			f.known[asked[binary.BigEndian.Uint64(row[0])-1]] = remembered{store.EventID(row[1]), [sha256.Size]byte(row[2])}
 		}
-		known[asked[binary.BigEndian.Uint64(row[0])-1]] = remembered{store.EventID(row[1]), [sha256.Size]byte(row[2])}
 	}
-	return newest, known, nil
+	return f, nil
 }
 
 // fill answers the group's receipts, puts what is new into the columns, and returns the newest id.
-func (s *session) fill(group []*operation, ids *store.IDSource, known map[keyRef]remembered) (last store.EventID) {
+func (s *session) fill(ops []*operation, f found) (last store.EventID) {
 	resetAll(s.events, pgtype.TextOID, pgtype.UUIDOID, pgtype.TextOID, pgtype.TextOID, pgtype.TextOID, pgtype.TextOID, pgtype.ByteaOID)
 	resetAll(s.keys, pgtype.TextOID, pgtype.TextOID, pgtype.UUIDOID, pgtype.ByteaOID, pgtype.TimestamptzOID)
-	expires := formatTime(time.Now().Add(s.ttl))
-	for _, op := range group {
+	ids, expires := store.NewIDSource(f.newest), formatTime(f.now.Add(s.ttl))
+	for _, op := range ops {
 		for i := range op.events {
 			e := &op.events[i]
 			if e.IdempotencyKey == "" {
@@ -182,7 +187,7 @@ func (s *session) fill(group []*operation, ids *store.IDSource, known map[keyRef
 				continue
 			}
 			key, fingerprint := keyRef{op.tenant, e.IdempotencyKey}, e.Fingerprint()
-			if earlier, found := known[key]; found {
+			if earlier, known := f.known[key]; known {
 				op.receipts[i] = store.Receipt{ID: earlier.event, Outcome: store.Duplicate}
 				if earlier.fingerprint != fingerprint {
 					op.receipts[i].Outcome = store.KeyReused
@@ -192,7 +197,7 @@ func (s *session) fill(group []*operation, ids *store.IDSource, known map[keyRef
 			last = ids.Next()
 			s.addEvent(op.tenant, last, e)
 			s.addKey(key, last, fingerprint[:], expires)
-			known[key] = remembered{last, fingerprint}
+			f.known[key] = remembered{last, fingerprint}
 			op.receipts[i] = store.Receipt{ID: last, Outcome: store.Accepted}
 		}
 	}

@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/triggers-api/triggers/store"
+	"github.com/triggers-api/triggers/store/group"
 )
 
 // Append implements store.Events.
 func (s *Store) Append(ctx context.Context, tenantID string, events []store.NewEvent) ([]store.Receipt, error) {
 	receipts := make([]store.Receipt, len(events))
-	err := s.writer.do(ctx, weight(events), func(tx *session) error {
+	err := s.writer.Do(ctx, group.Weight(events), func(tx *session) error {
 		for i := range events {
 			receipt, err := tx.append(tenantID, &events[i], s.ttl)
 			if err != nil {
@@ -27,16 +28,6 @@ func (s *Store) Append(ctx context.Context, tenantID string, events []store.NewE
 		return nil, err
 	}
 	return receipts, nil
-}
-
-// weight is how much the events add to a commit: each a row, and each page of payload as much as a row.
-func weight(events []store.NewEvent) int {
-	const page = 4096
-	n := len(events)
-	for i := range events {
-		n += len(events[i].Payload) / page
-	}
-	return n
 }
 
 func (s *session) append(tenantID string, e *store.NewEvent, ttl time.Duration) (store.Receipt, error) {

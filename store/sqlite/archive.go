@@ -29,13 +29,13 @@ func (s *Store) Import(ctx context.Context, tenantID string, events []store.Even
 		n := stepLength(events)
 		step := events[:n]
 		events = events[n:]
-		err := s.writer.do(ctx, stepRows, func(tx *session) error { return tx.importEvents(tenantID, step) })
+		err := s.writer.Do(ctx, stepRows, func(tx *session) error { return tx.importEvents(tenantID, step) })
 		if err != nil {
 			return err
 		}
 	}
 	for step := range slices.Chunk(keys, stepRows) {
-		err := s.writer.do(ctx, len(step), func(tx *session) error { return tx.importKeys(tenantID, step) })
+		err := s.writer.Do(ctx, len(step), func(tx *session) error { return tx.importKeys(tenantID, step) })
 		if err != nil {
 			return err
 		}
@@ -85,12 +85,7 @@ func (s *session) importEvents(tenantID string, events []store.Event) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.exec(`INSERT INTO newest_import (id, event_id) VALUES (1, ?)
-		ON CONFLICT (id) DO UPDATE SET event_id = excluded.event_id WHERE excluded.event_id > event_id`, newest[:]); err != nil {
-		return err
-	}
-	*s.ids = *store.NewIDSource(newest)
-	return nil
+	return s.keepNewest(newest)
 }
 
 func eventRow(tenantID string, e *store.Event) []any {

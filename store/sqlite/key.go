@@ -60,7 +60,7 @@ func (d *database) ExpireKey(ctx context.Context, tenantID, id string, at time.T
 // TouchKeys implements store.Registry.
 func (d *database) TouchKeys(ctx context.Context, uses []store.KeyUse) error {
 	for step := range slices.Chunk(uses, stepRows) {
-		err := d.writer.do(ctx, len(step), func(tx *session) error {
+		err := d.writer.Do(ctx, len(step), func(tx *session) error {
 			_, err := tx.repeat(`UPDATE api_keys SET last_used_at = ?1
 				WHERE tenant = ?2 AND id = ?3 AND coalesce(last_used_at < ?1, TRUE)`, func(yield func([]any) bool) {
 				for _, u := range step {

@@ -27,7 +27,7 @@ func run(t *testing.T, path string, statements ...string) {
 // asVersion1 makes a database look as the first version left it.
 func asVersion1(t *testing.T, path string) {
 	t.Helper()
-	run(t, path, `DROP TABLE tenants`, `DROP TABLE api_keys`, `DROP TABLE newest_import`, `DELETE FROM goose_db_version WHERE version_id > 1`)
+	run(t, path, `DROP TABLE tenants`, `DROP TABLE api_keys`, `DROP TABLE newest_event`, `DELETE FROM goose_db_version WHERE version_id > 1`)
 }
 
 func migrate(t *testing.T, path string, wantFrom, wantTo int64) {

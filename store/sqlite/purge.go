@@ -21,7 +21,7 @@ func (s *Store) Purge(ctx context.Context, tenantID string, createdBefore time.T
 	// The writer may still set them after ctx ended, so they are read only when all went well.
 	var n int
 	var rest bool
-	err = s.writer.do(ctx, stepRows, func(tx *session) (err error) {
+	err = s.writer.Do(ctx, stepRows, func(tx *session) (err error) {
 		n, rest, err = tx.purge(tenantID, store.FirstEventID(createdBefore))
 		return err
 	})
@@ -60,8 +60,24 @@ func (s *session) purge(tenantID string, bound store.EventID) (removed int, more
 		return 0, false, err
 	}
 	s.erased = true
-	_, err = s.repeat(`DELETE FROM events WHERE seq = ?`, each(seqs))
-	return len(seqs), more, err
+	if _, err = s.repeat(`DELETE FROM events WHERE seq = ?`, each(seqs)); err != nil {
+		return 0, false, err
+	}
+	// The last row may be gone, which told what the next id has to follow.
+	return len(seqs), more, s.keepNewest(s.ids.Next())
+}
+
+// Mark implements store.Eraser.
+func (s *Store) Mark(ctx context.Context) (time.Time, error) {
+	var mark time.Time // as above
+	err := s.writer.Do(ctx, 1, func(tx *session) error {
+		mark = tx.ids.Next().Time().Add(time.Millisecond)
+		return tx.keepNewest(store.FirstEventID(mark))
+	})
+	if err != nil {
+		return time.Time{}, err
+	}
+	return mark, nil
 }
 
 // forgetScan is how many idempotency keys one call of Forget looks for. Looking passes over the tenant's keys that stay,
@@ -78,7 +94,7 @@ func (s *Store) Forget(ctx context.Context, tenantID string, createdBefore time.
 		return false, err
 	}
 	for step := range slices.Chunk(seqs, stepRows) {
-		err := s.writer.do(ctx, len(step), func(tx *session) error {
+		err := s.writer.Do(ctx, len(step), func(tx *session) error {
 			// Asked again, because a key may have been used anew meanwhile and its row's number with it.
 			_, err := tx.repeat(`DELETE FROM idempotency_keys WHERE seq = ? AND tenant = ? AND event_id < ?`,
 				each(step, tenantID, bound[:]))
@@ -94,7 +110,7 @@ func (s *Store) Forget(ctx context.Context, tenantID string, createdBefore time.
 // Expire implements store.Eraser.
 func (s *Store) Expire(ctx context.Context) (more bool, err error) {
 	var most int64
-	err = s.writer.do(ctx, stepRows, func(tx *session) error {
+	err = s.writer.Do(ctx, stepRows, func(tx *session) error {
 		now := time.Now()
 		keys, err := tx.exec(`DELETE FROM idempotency_keys
 			WHERE seq IN (SELECT seq FROM idempotency_keys WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`,

@@ -76,12 +76,12 @@ func (r *reader) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	return stmt, nil
 }
 
-// newestID returns an id that no stored event's is above: that of the event stored last, or more after an import. It is
+// newestID returns the id that all further ones have to follow: that of the event stored last, or what was kept since. It is
 // the zero id when nothing was ever stored.
 func (r *reader) newestID(ctx context.Context) (store.EventID, error) {
 	var id []byte
 	err := r.db.QueryRowContext(ctx, `SELECT max(coalesce((SELECT id FROM events ORDER BY seq DESC LIMIT 1), zeroblob(16)),
-		coalesce((SELECT event_id FROM newest_import), zeroblob(16)))`).Scan(&id)
+		coalesce((SELECT event_id FROM newest_event), zeroblob(16)))`).Scan(&id)
 	if err != nil {
 		return store.EventID{}, fmt.Errorf("sqlite: read the newest id: %w", err)
 	}

@@ -58,6 +58,6 @@ func OpenRegistry(ctx context.Context, opts Options) (_ *Registry, err error) {
 
 // Close releases the database.
 func (r *Registry) Close() error {
-	r.writer.close()
+	r.writer.Close()
 	return r.disconnect()
 }

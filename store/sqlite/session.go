@@ -108,6 +108,14 @@ func (s *session) repeat(query string, rows iter.Seq[[]any]) (changed int64, err
 	return changed, nil
 }
 
+// keepNewest has all further ids follow the given one, also after a restart, for when the last row of events does not tell.
+func (s *session) keepNewest(id store.EventID) error {
+	s.ids.SkipTo(id)
+	_, err := s.exec(`INSERT INTO newest_event (id, event_id) VALUES (1, ?)
+		ON CONFLICT (id) DO UPDATE SET event_id = excluded.event_id WHERE excluded.event_id > event_id`, id[:])
+	return err
+}
+
 // logged returns how many pages the log holds that are not folded into the database file yet.
 func (s *session) logged() (pages int, err error) {
 	var busy, all, folded int

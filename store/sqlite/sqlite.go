@@ -111,7 +111,7 @@ func (*Store) Traits() store.Traits { return store.Traits{CommitOrder: true, Fre
 // Check implements store.Store. It writes the heartbeat row.
 func (s *Store) Check(ctx context.Context) error {
 	var current int64
-	err := s.writer.do(ctx, 1, func(tx *session) error {
+	err := s.writer.Do(ctx, 1, func(tx *session) error {
 		if _, err := tx.heartbeat.Exec(time.Now().UnixMilli()); err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func (s *Store) Check(ctx context.Context) error {
 
 // Close stores what was begun, folds the write-ahead log into the database file and releases it.
 func (s *Store) Close() error {
-	s.writer.close()
+	s.writer.Close()
 	s.checkpoint.close()
 	return s.release()
 }

@@ -55,7 +55,7 @@ func (d *database) Tenants(ctx context.Context, after string, limit int) ([]stor
 // is not the group's problem.
 func (d *database) register(ctx context.Context, what string, apply func(*session) (refusal, err error)) error {
 	var refusal error // the writer may still set it after ctx ended, so it is read only when all went well
-	err := d.writer.do(ctx, 1, func(tx *session) (err error) {
+	err := d.writer.Do(ctx, 1, func(tx *session) (err error) {
 		refusal, err = apply(tx)
 		return err
 	})

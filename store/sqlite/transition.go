@@ -33,7 +33,7 @@ func (s *Store) Delete(ctx context.Context, tenantID string, ids []store.EventID
 
 func (s *Store) transition(ctx context.Context, tenantID string, ids []store.EventID, to store.Status) ([]store.Transition, error) {
 	transitions := make([]store.Transition, len(ids))
-	err := s.writer.do(ctx, len(ids), func(tx *session) error {
+	err := s.writer.Do(ctx, len(ids), func(tx *session) error {
 		now := time.Now().UnixMilli()
 		for i, id := range ids {
 			t, err := tx.transition(tenantID, id, to, now)

@@ -63,6 +63,10 @@ var calls = map[string]func(context.Context, store.Store) error{
 	"TouchKeys": func(ctx context.Context, s store.Store) error {
 		return s.TouchKeys(ctx, []store.KeyUse{{TenantID: tenantA, KeyID: "key_1", At: time.Now()}})
 	},
+	"Mark": func(ctx context.Context, s store.Store) error {
+		_, err := s.Mark(ctx)
+		return err
+	},
 	"Purge": func(ctx context.Context, s store.Store) error {
 		_, _, err := s.Purge(ctx, tenantA, time.Now())
 		return err

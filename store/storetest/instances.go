@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -44,6 +45,7 @@ func testInstances(t *testing.T, h Harness) {
 	t.Run("OverlappingBatches", func(t *testing.T) { overlappingBatches(t, setup(t, 2)...) })
 	t.Run("OverlappingTransitions", func(t *testing.T) { overlappingTransitions(t, setup(t, 2)...) })
 	t.Run("NothingBehindReader", func(t *testing.T) { nothingBehindReader(t, setup(t, 2)...) })
+	t.Run("Mark", func(t *testing.T) { marks(t, setup(t, 2)...) })
 	t.Run("ChangeTenant", func(t *testing.T) {
 		ctx, s := t.Context(), setup(t, 2)
 		must(t, s[0].CreateTenant(ctx, tenant(tenantA)))
@@ -77,6 +79,36 @@ func testInstances(t *testing.T, h Harness) {
 		})
 		wantList(t, s[0], store.ListParams{})
 		erase(t, s[0], tenantA)
+	})
+	t.Run("TouchKeys", func(t *testing.T) {
+		// Each in an order of its own: nobody waits for ever.
+		ctx, s := t.Context(), setup(t, 2)
+		must(t, s[0].CreateTenant(ctx, tenant(tenantA)))
+		var uses []store.KeyUse
+		for range 20 {
+			uses = append(uses, store.KeyUse{TenantID: tenantA, KeyID: createKey(t, s[0], newKey(tenantA, "")).ID})
+		}
+		together(6, func(i int) {
+			for round := range 5 {
+				mine := slices.Clone(uses)
+				for n := range mine {
+					mine[n].At = lately.Add(time.Duration(round) * time.Minute)
+				}
+				if i%2 == 1 {
+					slices.Reverse(mine)
+				}
+				if err := s[i%len(s)].TouchKeys(ctx, mine); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		keys, err := s[1].Keys(ctx, tenantA, "", len(uses))
+		must(t, err)
+		for _, k := range keys {
+			if want := lately.Add(4 * time.Minute); !k.LastUsedAt.Equal(want) {
+				t.Errorf("%s was last used at %s, want %s", k.ID, k.LastUsedAt, want)
+			}
+		}
 	})
 	t.Run("CloseOne", func(t *testing.T) {
 		ctx, s := t.Context(), setup(t, 2)

@@ -174,6 +174,13 @@ func testKeys(t *testing.T, h Harness) {
 		other.LastUsedAt = lately
 		wantKey(t, s, used)
 		wantKey(t, s, other)
+		touch( // of several uses of one key the last counts, in whatever order
+			store.KeyUse{TenantID: tenantB, KeyID: other.ID, At: lately.Add(time.Second)},
+			store.KeyUse{TenantID: tenantB, KeyID: other.ID, At: lately.Add(2 * time.Second)},
+			store.KeyUse{TenantID: tenantB, KeyID: other.ID, At: lately.Add(-time.Second)},
+		)
+		other.LastUsedAt = lately.Add(2 * time.Second)
+		wantKey(t, s, other)
 		together(8, func(i int) {
 			at := lately.Add(time.Duration(i) * time.Minute)
 			err := s.TouchKeys(t.Context(), []store.KeyUse{

@@ -44,6 +44,7 @@ func Run(t *testing.T, h Harness) {
 		"Pages":       testPages,
 		"Acknowledge": testAcknowledge,
 		"Delete":      testDelete,
+		"Mark":        testMark,
 		"Purge":       testPurge,
 		"Forget":      testForget,
 		"Expire":      testExpire,

@@ -31,14 +31,14 @@ CREATE TABLE api_keys (
 CREATE INDEX api_keys_tenant ON api_keys (tenant, id);
 CREATE INDEX api_keys_expiry ON api_keys (expires_at) WHERE expires_at IS NOT NULL;
 
--- One row once events were imported: no event that was there by then has a higher id. Imported events come in any order,
--- so that the last row of events no longer tells.
-CREATE TABLE newest_import (
+-- One row, or none: an id that all later ones have to follow, because the last row of events does not always tell. Imported
+-- events come in any order, the last row may be removed, and a mark is ahead of all rows.
+CREATE TABLE newest_event (
     id       INTEGER PRIMARY KEY CHECK (id = 1),
     event_id BLOB    NOT NULL
 ) STRICT;
 
 -- +goose Down
-DROP TABLE newest_import;
+DROP TABLE newest_event;
 DROP TABLE api_keys;
 DROP TABLE tenants;
