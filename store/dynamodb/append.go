@@ -149,21 +149,16 @@ func (s *Store) commit(ctx context.Context, drafts []*draft) error {
 		for _, d := range drafts {
 			actions = append(actions, d.actions...)
 		}
-		// The SDK adds a token that makes its own attempts count as one.
-		_, err := s.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: actions})
-		if err == nil {
-			return nil
+		refused, err := s.change(ctx, actions...)
+		if refused == nil {
+			return err
 		}
-		cancelled, ok := errors.AsType[*types.TransactionCanceledException](err)
-		if !ok {
-			return s.failed(err)
-		}
-		rest, stored := settle(drafts, cancelled.CancellationReasons)
+		rest, stored := settle(drafts, refused)
 		if stored {
 			return nil
 		}
 		if len(rest) == len(drafts) {
-			return s.failed(err)
+			return errors.New("dynamodb: an idempotency key is taken by an item that cannot be read")
 		}
 		drafts = rest
 	}
@@ -189,11 +184,11 @@ func settle(drafts []*draft, reasons []types.CancellationReason) (rest []*draft,
 	for _, d := range drafts {
 		own := reasons[first : first+len(d.actions)]
 		first += len(d.actions)
-		if aws.ToString(own[0].Code) == reasonCondition {
+		if refusedBy(own[0]) {
 			return nil, true
 		}
 		last := own[len(own)-1]
-		if aws.ToString(last.Code) != reasonCondition || len(last.Item) == 0 {
+		if !refusedBy(last) {
 			rest = append(rest, d)
 			continue
 		}

@@ -25,52 +25,23 @@ func (s *Store) noteEvents(ctx context.Context, tenantID string) error {
 	return nil
 }
 
-// TenantsWithEvents implements store.Archive.
+// TenantsWithEvents implements store.Archive. Those that had events once are among them: to find out would be a query for
+// each.
 func (s *Store) TenantsWithEvents(ctx context.Context, after string, limit int) ([]string, error) {
 	ctx, end, err := s.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer end()
-	var tenants []string
-	for {
-		inboxes, err := s.after(ctx, inboxesPartition, after, limit)
-		if err != nil {
-			return nil, err
-		}
-		for _, inbox := range inboxes {
-			after = textOf(inbox, sortKey)
-			has, err := s.hasEvents(ctx, after)
-			if err != nil {
-				return nil, err
-			}
-			if has {
-				tenants = append(tenants, after)
-			}
-			if len(tenants) == limit {
-				return tenants, nil
-			}
-		}
-		if len(inboxes) < limit {
-			return tenants, nil
-		}
-	}
-}
-
-// hasEvents tells whether a tenant that is on the list still has events.
-func (s *Store) hasEvents(ctx context.Context, tenantID string) (bool, error) {
-	out, err := s.api.Query(ctx, &dynamodb.QueryInput{
-		TableName: s.ref(), ConsistentRead: aws.Bool(true), Limit: aws.Int32(1),
-		KeyConditionExpression: aws.String(partitionKey + " = :tenant AND " + sortKey + " BETWEEN :from AND :to"),
-		ExpressionAttributeValues: item{
-			":tenant": text(tenantID), ":from": text(store.EventID{}.String()), ":to": text(lastID.String()),
-		},
-		ProjectionExpression: aws.String(sortKey),
-	})
+	inboxes, err := s.after(ctx, inboxesPartition, after, limit)
 	if err != nil {
-		return false, s.failed(err)
+		return nil, err
 	}
-	return len(out.Items) > 0, nil
+	tenants := make([]string, len(inboxes))
+	for i := range inboxes {
+		tenants[i] = textOf(inboxes[i], sortKey)
+	}
+	return tenants, nil
 }
 
 // IdempotencyKeys implements store.Archive.
@@ -82,19 +53,21 @@ func (s *Store) IdempotencyKeys(ctx context.Context, tenantID, after string, lim
 	defer end()
 	query := &dynamodb.QueryInput{
 		TableName: s.ref(), ConsistentRead: aws.Bool(true),
-		KeyConditionExpression:    aws.String(partitionKey + " = :tenant AND " + sortKey + " BETWEEN :after AND :end"),
-		ExpressionAttributeValues: item{":tenant": text(tenantID), ":after": text(keyPrefix + after), ":end": text(keyEnd)},
+		Limit:                  aws.Int32(int32(limit + 1)), //nolint:gosec // a page of a list; one more for the bound
+		KeyConditionExpression: aws.String(partitionKey + " = :tenant AND " + sortKey + " BETWEEN :after AND :end"),
+		FilterExpression:       aws.String(rememberedUntil + " > :now"),
+		ExpressionAttributeValues: item{
+			":tenant": text(tenantID), ":after": text(keyPrefix + after), ":end": text(keyEnd), ":now": millis(time.Now()),
+		},
 	}
 	var keys []store.IdempotencyKey
 	for {
-		query.Limit = aws.Int32(int32(limit - len(keys) + 1)) //nolint:gosec // a page of a list; one more for the bound
 		out, err := s.api.Query(ctx, query)
 		if err != nil {
 			return nil, s.failed(err)
 		}
-		now := time.Now()
 		for _, it := range out.Items {
-			if sortKeyOf(it, keyPrefix) == after || forgotten(it, now) {
+			if sortKeyOf(it, keyPrefix) == after {
 				continue
 			}
 			k, err := rememberedOf(it)
@@ -109,7 +82,8 @@ func (s *Store) IdempotencyKeys(ctx context.Context, tenantID, after string, lim
 		if len(out.LastEvaluatedKey) == 0 {
 			return keys, nil
 		}
-		query.ExclusiveStartKey = out.LastEvaluatedKey
+		// There may be any number of expired ones in between.
+		query.Limit, query.ExclusiveStartKey = nil, out.LastEvaluatedKey
 	}
 }
 
@@ -139,15 +113,15 @@ func (s *Store) imports(tenantID string, events []store.Event, keys []store.Idem
 	for i := range events {
 		own, parts := eventItems(tenantID, &events[i], retention)
 		writes[textOf(own, sortKey)] = put(own)
-		for n := range maxParts {
-			// An earlier import may have left parts of a payload that was erased since.
-			k := partKey(tenantID, events[i].ID, n+1)
-			if events[i].Status == store.Deleted {
-				writes[textOf(k, sortKey)] = remove(k)
-			}
-		}
 		for _, part := range parts {
 			writes[textOf(part, sortKey)] = put(part)
+		}
+		if events[i].Status == store.Deleted {
+			// An earlier import may have left parts of a payload that was erased since.
+			for n := range maxParts {
+				k := partKey(tenantID, events[i].ID, n+1)
+				writes[textOf(k, sortKey)] = remove(k)
+			}
 		}
 	}
 	for i := range keys {

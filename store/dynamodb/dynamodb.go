@@ -45,8 +45,11 @@ const (
 	atomicAppend = 45
 	// clockTolerance is how far the newest imported event may be ahead of the clock without a word.
 	clockTolerance = time.Minute
-	// knownTenants is how many tenants with events an instance keeps in mind.
-	knownTenants = 10_000
+	// knownTenants is how many tenants with events an instance keeps in mind. Of the others each append costs a write to a
+	// partition that all tenants share.
+	knownTenants = 100_000
+	// knownWalks is how many tenants' idempotency keys can be on their way out at a time.
+	knownWalks = 1000
 )
 
 // Store is a store.Store on one DynamoDB table.
@@ -58,6 +61,8 @@ type Store struct {
 
 	// withEvents are the tenants that are known to be on the list of tenants with events.
 	withEvents *lru.Cache[string, struct{}]
+	// walks say how far Forget has come.
+	walks *lru.Cache[walkKey, walk]
 
 	idsMu sync.Mutex
 	ids   *store.IDSource
@@ -75,6 +80,14 @@ var _ store.Store = (*Store)(nil)
 func Open(ctx context.Context, opts Options) (*Store, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
+	withEvents, err := lru.New[string, struct{}](knownTenants)
+	if err != nil {
+		return nil, fmt.Errorf("dynamodb: %w", err)
+	}
+	walks, err := lru.New[walkKey, walk](knownWalks)
+	if err != nil {
+		return nil, fmt.Errorf("dynamodb: %w", err)
+	}
 	t, client, err := connect(ctx, opts)
 	if err != nil {
 		return nil, err
@@ -88,18 +101,13 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		opts.Log.Warn("events of the future were imported: the clock is behind, or another was ahead; new events get times after them",
 			"newest", current.newest.Time(), "ahead", ahead.String())
 	}
-	withEvents, err := lru.New[string, struct{}](knownTenants)
-	if err != nil {
-		client.CloseIdleConnections()
-		return nil, fmt.Errorf("dynamodb: %w", err)
-	}
 	retention := opts.Retention
 	if retention == nil {
 		retention = func(string) time.Duration { return 0 }
 	}
 	return &Store{
 		table: t, client: client, ttl: opts.IdempotencyTTL, retention: retention, withEvents: withEvents,
-		ids: store.NewIDSource(current.newest),
+		walks: walks, ids: store.NewIDSource(current.newest),
 	}, nil
 }
 
@@ -119,12 +127,16 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// begin is called first by every operation, and what it returns when the operation is over.
+// begin is called first by every operation, and what it returns when the operation is over. It refuses a caller that is
+// gone, so that nothing is sent for it, and nothing is answered where nothing had to be sent.
 func (s *Store) begin(ctx context.Context) (bounded context.Context, end func(), err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
 		return nil, nil, fmt.Errorf("dynamodb: %w", store.ErrClosed)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, nil, s.failed(err)
 	}
 	s.running.Add(1)
 	bounded, cancel := context.WithTimeout(ctx, operationTimeout)
@@ -136,11 +148,11 @@ func (s *Store) begin(ctx context.Context) (bounded context.Context, end func(),
 
 // Mark implements store.Eraser.
 func (s *Store) Mark(ctx context.Context) (time.Time, error) {
-	_, done, err := s.begin(ctx)
+	_, end, err := s.begin(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}
-	defer done()
+	defer end()
 	s.idsMu.Lock()
 	defer s.idsMu.Unlock()
 	mark := s.ids.Next().Time().Add(time.Millisecond)

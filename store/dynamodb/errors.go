@@ -34,7 +34,7 @@ func (t table) failed(err error) error {
 	}
 	switch code := answer.ErrorCode(); code {
 	case (*types.ResourceNotFoundException)(nil).ErrorCode():
-		return fmt.Errorf("dynamodb: %w: there is no table %s, or no index %s on it: %s", store.ErrSchema, t.name, statusIndex, remedy)
+		return fmt.Errorf("dynamodb: %w: there is no table %s: %s", store.ErrSchema, t.name, remedy)
 	case codeInvalid, "SerializationException":
 		// A mistake of this program's. The message may quote what was sent, so it is left out.
 		return fmt.Errorf("dynamodb: %s: %s", operation, code)

@@ -12,8 +12,12 @@ import (
 	"github.com/triggers-api/triggers/store"
 )
 
-// scanned is how many entries of the index are looked at in one query when a filter drops some of them.
-const scanned = 1000
+// Where a filter drops entries of the index, the first query looks at firstStride of them and each further one at twice as
+// many, up to what one query looks at anyway (1 MB), so that a filter that matches little takes few queries.
+const (
+	firstStride = 1000
+	maxStride   = 1 << 14
+)
 
 // List implements store.Events. The index says which events to look at, and the table what they are now, so that an
 // event is never shown in a status that it no longer has.
@@ -26,7 +30,7 @@ func (s *Store) List(ctx context.Context, p store.ListParams) (store.Page, error
 	page := store.Page{Events: make([]store.Event, 0, min(p.Limit, 64))}
 	from, to, some := bounds(&p)
 	if !some {
-		return page, s.failed(ctx.Err())
+		return page, nil
 	}
 	c := s.candidates(&p, from, to)
 	for bytes := 0; ; {
@@ -103,6 +107,8 @@ type candidates struct {
 	query dynamodb.QueryInput
 	ahead []candidate // found and not handed out yet
 	done  bool        // there are no others
+	// stride is how many entries the next query looks at if there is a filter.
+	stride int
 }
 
 // bounds are the places in the index between which the events asked for are, both included. Times are bounds on ids,
@@ -123,7 +129,7 @@ func bounds(p *store.ListParams) (from, to string, some bool) {
 }
 
 func (s *Store) candidates(p *store.ListParams, from, to string) *candidates {
-	c := &candidates{table: s.table, query: dynamodb.QueryInput{
+	c := &candidates{table: s.table, stride: firstStride, query: dynamodb.QueryInput{
 		TableName: s.ref(), IndexName: aws.String(statusIndex),
 		KeyConditionExpression:    aws.String(partitionKey + " = :tenant AND " + placeAttribute + " BETWEEN :from AND :to"),
 		ExpressionAttributeValues: item{":tenant": text(p.TenantID), ":from": text(from), ":to": text(to)},
@@ -150,7 +156,7 @@ func (s *Store) candidates(p *store.ListParams, from, to string) *candidates {
 // bytes, and one more. They are no more than can be read at once.
 func (c *candidates) next(ctx context.Context, n, budget int) ([]candidate, error) {
 	for len(c.ahead) < min(n, readBatch) && !c.done {
-		if err := c.look(ctx, min(n, scanned)-len(c.ahead)); err != nil {
+		if err := c.look(ctx, n-len(c.ahead)); err != nil {
 			return nil, err
 		}
 	}
@@ -172,9 +178,10 @@ func (c *candidates) next(ctx context.Context, n, budget int) ([]candidate, erro
 // look asks the index for what follows.
 func (c *candidates) look(ctx context.Context, n int) error {
 	if c.query.FilterExpression != nil {
-		n = scanned
+		n = c.stride
+		c.stride = min(2*c.stride, maxStride)
 	}
-	c.query.Limit = aws.Int32(int32(n))
+	c.query.Limit = aws.Int32(int32(n)) //nolint:gosec // a page of a list
 	out, err := c.api.Query(ctx, &c.query)
 	if err != nil {
 		return c.failed(err)

@@ -61,6 +61,25 @@ func (p *proxy) set(f fault) {
 	p.fault = f
 }
 
+// forget begins to count anew.
+func (p *proxy) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.operations)
+}
+
+// count is how many requests of an operation there were; of all when it has no name.
+func (p *proxy) count(operation string) (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name, times := range p.operations {
+		if operation == "" || name == operation {
+			n += times
+		}
+	}
+	return n
+}
+
 // times has a fault happen n times.
 func times(n int, f fault) fault {
 	var mu sync.Mutex

@@ -2,11 +2,14 @@ package dynamodb
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/triggers-api/triggers/store"
 )
@@ -26,13 +29,22 @@ func (s *Store) Purge(ctx context.Context, tenantID string, createdBefore time.T
 		return 0, false, nil
 	}
 	first := store.EventID{}
-	removed, more, err = s.purge(ctx, tenantID, first.String(), last.String())
-	if more || err != nil {
-		return removed, more, err
+	// What removes nothing is the end: so as long as another instance is quicker, this step goes on to what follows.
+	for more = true; more && removed == 0; {
+		if removed, more, err = s.purge(ctx, tenantID, first.String(), last.String()); err != nil {
+			return removed, false, err
+		}
+	}
+	if more {
+		return removed, true, nil
 	}
 	// After the events, so that no event is without its parts, and by their own keys, so that none is left over by a
 	// step that failed half-way.
-	_, more, err = s.purge(ctx, tenantID, partPrefix+first.String(), partPrefix+last.String()+"$")
+	for more = true; more; {
+		if _, more, err = s.purge(ctx, tenantID, partPrefix+first.String(), partPrefix+last.String()+"$"); err != nil || removed > 0 {
+			break
+		}
+	}
 	return removed, more, err
 }
 
@@ -47,59 +59,42 @@ func (s *Store) purge(ctx context.Context, tenantID, from, to string) (removed i
 	if err != nil {
 		return 0, false, s.failed(err)
 	}
-	if err := s.write(ctx, removals(out.Items)); err != nil {
-		return 0, false, err
-	}
-	return len(out.Items), len(out.LastEvaluatedKey) > 0, nil
+	// Only what is still there counts: another instance may be removing the same.
+	removed, err = s.removeIf(ctx, out.Items, &dynamodb.DeleteItemInput{
+		ConditionExpression: aws.String("attribute_exists(" + sortKey + ")"),
+	})
+	return removed, len(out.LastEvaluatedKey) > 0, err
 }
 
-func removals(keys []item) []types.WriteRequest {
-	requests := make([]types.WriteRequest, len(keys))
-	for i := range keys {
-		requests[i] = remove(keys[i])
+// removeIf removes items that meet a condition, and returns how many those were.
+func (t table) removeIf(ctx context.Context, keys []item, condition *dynamodb.DeleteItemInput) (removed int, err error) {
+	var count atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(updatesAtOnce)
+	for _, k := range keys {
+		one := *condition
+		one.TableName, one.Key = t.ref(), k
+		group.Go(func() error {
+			_, err := t.api.DeleteItem(ctx, &one)
+			if _, refused := errors.AsType[*types.ConditionalCheckFailedException](err); refused {
+				return nil
+			}
+			if err == nil {
+				count.Add(1)
+			}
+			return t.failed(err)
+		})
 	}
-	return requests
-}
-
-// Forget implements store.Eraser. Keys do not lie in the order of time, so that a step may look at many that stay.
-func (s *Store) Forget(ctx context.Context, tenantID string, createdBefore time.Time) (more bool, err error) {
-	ctx, end, err := s.begin(ctx)
-	if err != nil {
-		return false, err
-	}
-	defer end()
-	query := &dynamodb.QueryInput{
-		TableName: s.ref(), ConsistentRead: aws.Bool(true), Limit: aws.Int32(scanned),
-		KeyConditionExpression:   aws.String(partitionKey + " = :tenant AND begins_with(" + sortKey + ", :prefix)"),
-		FilterExpression:         aws.String("#" + rememberedEvent + " < :first"),
-		ProjectionExpression:     aws.String(partitionKey + ", " + sortKey),
-		ExpressionAttributeNames: names(rememberedEvent),
-		ExpressionAttributeValues: item{
-			":tenant": text(tenantID), ":prefix": text(keyPrefix), ":first": text(store.FirstEventID(createdBefore).String()),
-		},
-	}
-	for {
-		out, err := s.api.Query(ctx, query)
-		if err != nil {
-			return false, s.failed(err)
-		}
-		if err := s.write(ctx, removals(out.Items)); err != nil {
-			return false, err
-		}
-		more := len(out.LastEvaluatedKey) > 0
-		if len(out.Items) > 0 || !more {
-			return more, nil
-		}
-		query.ExclusiveStartKey = out.LastEvaluatedKey
-	}
+	err = group.Wait()
+	return int(count.Load()), err
 }
 
 // Expire implements store.Eraser. DynamoDB removes by itself what has an expiresAt in the past.
 func (s *Store) Expire(ctx context.Context) (more bool, err error) {
-	ctx, end, err := s.begin(ctx)
+	_, end, err := s.begin(ctx)
 	if err != nil {
 		return false, err
 	}
-	defer end()
-	return false, s.failed(ctx.Err())
+	end()
+	return false, nil
 }

@@ -3,7 +3,6 @@ package dynamodb
 import (
 	"crypto/sha256"
 	"fmt"
-	"time"
 
 	"github.com/triggers-api/triggers/store"
 )
@@ -36,5 +35,3 @@ func rememberedOf(it item) (store.IdempotencyKey, error) {
 		ExpiresAt: timeOf(it, rememberedUntil),
 	}, nil
 }
-
-func forgotten(it item, now time.Time) bool { return numberOf(it, rememberedUntil) <= now.UnixMilli() }

@@ -53,9 +53,9 @@ func Migrate(ctx context.Context, opts Options) (from, to int64, err error) {
 	}
 	defer client.CloseIdleConnections()
 	for {
-		ready, err := t.prepare(ctx, true)
+		ready, err := t.migrateStep(ctx)
 		if err != nil {
-			return from, from, err
+			return 0, 0, err
 		}
 		if ready {
 			break
@@ -76,6 +76,13 @@ func Migrate(ctx context.Context, opts Options) (from, to int64, err error) {
 	return 0, schemaVersion, t.markMigrated(ctx)
 }
 
+// migrateStep gives up where DynamoDB does not answer, long before a table that is being made would be ready.
+func (t table) migrateStep(ctx context.Context) (ready bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	return t.prepare(ctx, true)
+}
+
 // open finds out whether the table can be used, and makes it first if that is asked for.
 func (t table) open(ctx context.Context, autoMigrate bool) (state, error) {
 	ready, err := t.prepare(ctx, autoMigrate)
@@ -83,7 +90,7 @@ func (t table) open(ctx context.Context, autoMigrate bool) (state, error) {
 		return state{}, err
 	}
 	if !ready {
-		return state{}, fmt.Errorf("dynamodb: %w: table %s is being made", store.ErrUnavailable, t.name)
+		return state{}, fmt.Errorf("dynamodb: %w: table %s or its index is being made", store.ErrUnavailable, t.name)
 	}
 	current, err := t.state(ctx)
 	if err != nil {
@@ -118,8 +125,12 @@ func (t table) prepare(ctx context.Context, migrate bool) (ready bool, err error
 	if err != nil {
 		return false, err
 	}
-	if index.IndexStatus == types.IndexStatusCreating {
+	switch index.IndexStatus {
+	case types.IndexStatusCreating:
 		return false, nil
+	case types.IndexStatusDeleting:
+		return false, t.schemaError("its index %s is being deleted", statusIndex)
+	case types.IndexStatusActive, types.IndexStatusUpdating:
 	}
 	return true, t.prepareTTL(ctx, migrate)
 }
@@ -223,8 +234,9 @@ func (t table) prepareTTL(ctx context.Context, migrate bool) error {
 	switch {
 	case codeOf(err) == codeDenied:
 		return t.schemaError("TTL by %s is not enabled, and may not be by this role: %s", expiresAt, remedy)
-	case codeOf(err) == codeInvalid: // another instance was quicker
-		return fmt.Errorf("dynamodb: %w: TTL of table %s is being enabled", store.ErrUnavailable, t.name)
+	case codeOf(err) == codeInvalid:
+		return fmt.Errorf("dynamodb: %w: TTL of table %s cannot be enabled: it was changed within the last hour, or is being changed",
+			store.ErrUnavailable, t.name)
 	}
 	return t.failed(err)
 }

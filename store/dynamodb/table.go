@@ -25,7 +25,7 @@ func (t table) ref() *string { return aws.String(t.name) }
 func (t table) change(ctx context.Context, actions ...types.TransactWriteItem) (refused []types.CancellationReason, err error) {
 	_, err = t.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: actions})
 	if cancelled, ok := errors.AsType[*types.TransactionCanceledException](err); ok &&
-		slices.ContainsFunc(cancelled.CancellationReasons, refusedBy) {
+		len(cancelled.CancellationReasons) == len(actions) && slices.ContainsFunc(cancelled.CancellationReasons, refusedBy) {
 		return cancelled.CancellationReasons, nil
 	}
 	return nil, t.failed(err)

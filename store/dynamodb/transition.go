@@ -134,12 +134,8 @@ func (s *Store) deleteWithParts(ctx context.Context, tenantID string, id store.E
 	for n := range parts {
 		actions = append(actions, types.TransactWriteItem{Delete: &types.Delete{TableName: s.ref(), Key: partKey(tenantID, id, n+1)}})
 	}
-	_, err = s.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: actions})
-	if cancelled, ok := errors.AsType[*types.TransactionCanceledException](err); ok &&
-		aws.ToString(cancelled.CancellationReasons[0].Code) == reasonCondition {
-		return false, nil
-	}
-	return err == nil, s.failed(err)
+	refused, err := s.change(ctx, actions...)
+	return refused == nil && err == nil, err
 }
 
 // standing answers for an event that was not changed, by how it stands.

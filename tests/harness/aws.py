@@ -2,11 +2,14 @@
 #
 # moto's own server handles requests in threads, but what it keeps in memory is not safe for that: concurrent
 # conditional writes could both succeed. Here connections have threads and stay open, and requests take turns.
+import functools
 import os
 import sys
 import threading
 
-from moto.dynamodb.models.dynamo_type import Item
+from moto import backends
+from moto.core.serialize import BaseJSONSerializer
+from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -39,12 +42,43 @@ def copy_table(table, memo):
     return copied
 
 
+def project(item, paths):
+    copied = copy_item(item, None)
+    for name in item.attrs.keys() - {name for (name,) in paths}:
+        del copied.attrs[name]
+    return copied
+
+
 # Before each transaction moto copies the whole table in depth, once for each action, to have something to go back to.
 # Once is enough, and expressions as simple as this project's replace values and never change one, so that values can be
-# shared.
+# shared. Nor do they look into a value, so that to project an item is to leave some out.
 snapshots = {}
 Item.__deepcopy__ = copy_item
 Table.__deepcopy__ = copy_table
+Item.project = project
+
+# What moto looks up anew for each request or works out generally for each value, where that takes most of its time.
+backends.list_of_moto_modules = functools.cache(lambda find=backends.list_of_moto_modules: list(find()))
+
+cast_value = DynamoType.cast_value.fget
+DynamoType.cast_value = property(lambda value: value.value if value.type in ("S", "B") else cast_value(value))
+
+to_regular_json = DynamoType.to_regular_json
+DynamoType.to_regular_json = lambda value: (
+    {value.type: value.value} if value.type in ("S", "N", "BOOL") else to_regular_json(value)
+)
+
+serialize_structure = BaseJSONSerializer._serialize_type_structure
+
+
+def serialize_value(serializer, serialized, value, shape, key):
+    if shape.name != "AttributeValue" or not {"S", "N", "BOOL"} & value.keys():
+        serialize_structure(serializer, serialized, value, shape, key)
+        return
+    serialized[key] = value
+
+
+BaseJSONSerializer._serialize_type_structure = serialize_value
 
 moto = DomainDispatcherApplication(create_backend_app)
 turn = threading.Lock()
@@ -53,9 +87,7 @@ turn = threading.Lock()
 def app(environ, start_response):
     with turn:
         snapshots.clear()
-        prof.enable()
         answer = moto(environ, start_response)
-        prof.disable()
         try:
             return [b"".join(answer)]
         finally:
@@ -63,12 +95,8 @@ def app(environ, start_response):
                 answer.close()
 
 
-import cProfile
-prof=cProfile.Profile()
-
 def end_with_parent():
     sys.stdin.read()
-    prof.dump_stats("/tmp/moto.prof")
     os._exit(0)
 
 
