@@ -9,7 +9,7 @@ import (
 // Archive reads and writes what Events does not show, for moving data from one engine to another.
 type Archive interface {
 	// TenantsWithEvents lists the tenants after the given id that have events, in ascending order byte by byte, at most
-	// limit of them. An engine that cannot tell lists its tenants instead.
+	// limit of them. An engine may list tenants that had some once, too.
 	TenantsWithEvents(ctx context.Context, after string, limit int) ([]string, error)
 
 	// IdempotencyKeys lists a tenant's remembered idempotency keys after the given one, in ascending order byte by byte,

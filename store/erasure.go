@@ -31,14 +31,16 @@ func EraseStep(ctx context.Context, s Store, tenantID string) (more bool, err er
 		return false, err
 	}
 	before := t.Erasure.Before
-	removed, _, err := s.Purge(ctx, tenantID, before)
-	if err != nil {
+	removed, more, err := s.Purge(ctx, tenantID, before)
+	switch {
+	case err != nil:
 		return false, err
-	}
-	if removed > 0 {
-		// Keys go when no event is left: a producer whose key is forgotten sends its event again.
+	case removed > 0:
 		return true, countErased(ctx, s, tenantID, removed)
+	case more:
+		return true, nil
 	}
+	// Keys go when no event is left: a producer whose key is forgotten sends its event again.
 	if more, err = s.Forget(ctx, tenantID, before); err != nil || more {
 		return more, err
 	}
