@@ -57,6 +57,8 @@ func (f faulty) Tenant(_ context.Context, id string) (store.Tenant, error) {
 	return store.Tenant{}, f.fail()
 }
 
+func (f faulty) Mark(context.Context) (time.Time, error) { return time.Time{}, f.fail() }
+
 func (f faulty) CreateTenant(context.Context, store.Tenant) error { return f.fail() }
 
 func (f faulty) Tenants(context.Context, string, int) ([]store.Tenant, error) {

@@ -70,10 +70,13 @@ func (e engine) String() string {
 		return e.backend + ":" + e.path
 	case backendPostgres:
 		if u, err := url.Parse(e.url); err == nil {
-			parameters := u.Query() // some say which server and schema are meant
-			parameters.Del("user")
-			parameters.Del("password")
-			return strings.TrimSuffix(e.backend+"://"+u.Host+u.Path+"?"+parameters.Encode(), "?")
+			place := url.Values{}
+			for _, name := range []string{"host", "port", "dbname", "search_path"} {
+				if value := u.Query().Get(name); value != "" {
+					place.Set(name, value)
+				}
+			}
+			return strings.TrimSuffix(e.backend+"://"+u.Host+u.Path+"?"+place.Encode(), "?")
 		}
 		return e.backend
 	default:

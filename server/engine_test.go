@@ -43,6 +43,7 @@ func TestStorageConfig(t *testing.T) {
 	}{
 		"Default":         {storageConfig{}, "sqlite:./data/events.db"},
 		"ByURL":           {storageConfig{databaseURL: "postgres://host/d"}, "postgres://host/d"},
+		"Socket":          {storageConfig{databaseURL: "postgres:///d?host=/run/a&password=s3cret"}, "postgres:///d?host=%2Frun%2Fa"},
 		"SQLite":          {storageConfig{backend: backendSQLite}, "sqlite:./data/events.db"},
 		"Postgres":        {storageConfig{backend: backendPostgres, databaseURL: "postgresql://host/d"}, "postgres://host/d"},
 		"DynamoDB":        {storageConfig{backend: backendDynamoDB, databaseURL: "postgres://host/d", awsRegion: "r", awsTable: "t"}, "dynamodb://r/t"},
@@ -51,7 +52,6 @@ func TestStorageConfig(t *testing.T) {
 		"ErrNotPostgres":  {storageConfig{backend: backendPostgres, databaseURL: "sqlite:///a.db"}, ""},
 		"ErrNotSQLite":    {storageConfig{backend: backendSQLite, databaseURL: "postgres://host/d"}, ""},
 		"ErrUnknown":      {storageConfig{databaseURL: "mysql://host/d"}, ""},
-		"ErrEmptyDynamo":  {storageConfig{backend: backendDynamoDB, awsRegion: "r"}, ""},
 		"EndpointAndName": {storageConfig{backend: backendDynamoDB, awsRegion: "r", awsTable: "t.u_v-w", awsEndpoint: "http://h:1"}, "dynamodb://r/t.u_v-w?endpoint=http://h:1"},
 	} {
 		t.Run(name, func(t *testing.T) {
