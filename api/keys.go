@@ -92,8 +92,10 @@ func (a *API) RotateKey(ctx context.Context, r gen.RotateKeyRequestObject) (gen.
 	secret, key, err := store.RotateKey(ctx, s, r.TenantID, r.KeyID, overlap, expires)
 	switch {
 	case errors.Is(err, store.ErrNoEnd):
-		return nil, invalid("expiresAt", `query parameter "expiresAt": is required, because this API key expires `+
-			`(it was made so, or was rotated before)`).because(err)
+		return nil, (&problem{
+			status: http.StatusConflict, code: gen.EXPIRYREQUIRED, field: "expiresAt",
+			message: "This API key expires (it was made so, or was rotated before). Say with expiresAt when the new one does.",
+		}).because(err)
 	case errors.Is(err, store.ErrExpired):
 		return nil, (&problem{
 			status: http.StatusConflict, code: gen.KEYEXPIRED, message: "This API key has expired. Make a new one.",

@@ -55,6 +55,7 @@ const (
 	DUPLICATEEVENT       ErrorCode = "DUPLICATE_EVENT"
 	EVENTDELETED         ErrorCode = "EVENT_DELETED"
 	EVENTNOTFOUND        ErrorCode = "EVENT_NOT_FOUND"
+	EXPIRYREQUIRED       ErrorCode = "EXPIRY_REQUIRED"
 	IDEMPOTENCYKEYREUSED ErrorCode = "IDEMPOTENCY_KEY_REUSED"
 	INSUFFICIENTSCOPE    ErrorCode = "INSUFFICIENT_SCOPE"
 	INTERNAL             ErrorCode = "INTERNAL"
@@ -86,6 +87,8 @@ func (e ErrorCode) Valid() bool {
 	case EVENTDELETED:
 		return true
 	case EVENTNOTFOUND:
+		return true
+	case EXPIRYREQUIRED:
 		return true
 	case IDEMPOTENCYKEYREUSED:
 		return true

@@ -43,8 +43,12 @@ func (f family) run(ctx context.Context, c *command, name string, args []string)
 		return sub.run(ctx, name+" "+sub.line, args)
 	}
 	out, err := c.stderr, errUsage
-	if word == "-h" || word == "--help" || word == "help" {
+	switch word {
+	case "-h", "--help", "help":
 		out, err = c.stdout, nil
+	case "":
+	default:
+		fmt.Fprintf(out, "triggers: unknown command %q\n\n", name+" "+word)
 	}
 	fmt.Fprintln(out, "Usage:")
 	for _, word := range slices.Sorted(maps.Keys(f)) {
@@ -98,12 +102,11 @@ func (c *command) registry(ctx context.Context, storage *storageConfig, use func
 	defer cancel()
 	if path := storage.engine.path; path != "" {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) { //nolint:gosec // the operator's own path
-			fmt.Fprintf(c.stderr, "note: %s is not there yet, so this makes a new database\n", path)
+			return fmt.Errorf("there is no database %s: start the server, or run \"triggers migrate\", to make one", path)
 		}
 	}
-	r, err := storage.engine.openRegistry(ctx, engineOptions{
-		idempotencyTTL: storage.idempotencyTTL(), autoMigrate: storage.autoMigrate,
-	})
+	// Looking at a database must not change its schema.
+	r, err := storage.engine.openRegistry(ctx, engineOptions{idempotencyTTL: storage.idempotencyTTL()})
 	if err != nil {
 		return err
 	}

@@ -108,6 +108,15 @@ func opened[S store.Store](s S, err error) (store.Store, error) {
 	return s, nil
 }
 
+// patience is how long a server that starts waits for its database before it listens without: not for one over the
+// network, which may be away, but for a file, which is there or not.
+func (e engine) patience() time.Duration {
+	if e.backend == backendSQLite {
+		return openTimeout
+	}
+	return time.Second
+}
+
 // migrate brings the schema up to date, and returns its version before and after.
 func (e engine) migrate(ctx context.Context, log *slog.Logger) (from, to int64, err error) {
 	o := engineOptions{autoMigrate: true, log: log}

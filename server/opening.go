@@ -12,8 +12,6 @@ import (
 )
 
 const (
-	// openPatience is how long starting waits for the store before the server listens without it.
-	openPatience = time.Second
 	// openEvery is how often a store that could not be opened is tried again.
 	openEvery = time.Second
 	// openTimeout bounds one attempt.
@@ -39,15 +37,15 @@ type opening struct {
 
 var errOpening = fmt.Errorf("%w: it is being opened", store.ErrUnavailable)
 
-// startOpening begins to open the store and waits a moment for that.
-func startOpening(open func(context.Context) (store.Store, error), log *slog.Logger) *opening {
+// startOpening begins to open the store. It waits for the first attempt, but no longer than patience.
+func startOpening(open func(context.Context) (store.Store, error), patience time.Duration, log *slog.Logger) *opening {
 	ctx, cancel := context.WithCancel(context.Background())
 	o := &opening{open: open, log: log, failed: make(chan error, 1), reason: errOpening, cancel: cancel, done: make(chan struct{})}
 	tried := make(chan struct{})
 	go o.run(ctx, tried)
 	select {
 	case <-tried:
-	case <-time.After(openPatience):
+	case <-time.After(patience):
 	}
 	return o
 }

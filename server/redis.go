@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"time"
+
+	redisclient "github.com/redis/go-redis/v9"
 
 	"github.com/triggers-api/triggers/limit"
 	"github.com/triggers-api/triggers/redisconn"
@@ -17,7 +20,7 @@ type sharedMemory struct {
 	ttl     time.Duration // of idempotency keys
 }
 
-func connectRedis(cfg *config, log *slog.Logger) (*sharedMemory, error) {
+func connectRedis(ctx context.Context, cfg *config, log *slog.Logger) (*sharedMemory, error) {
 	if cfg.redisURL == "" {
 		return &sharedMemory{limiter: limit.NewBuckets()}, nil
 	}
@@ -25,6 +28,8 @@ func connectRedis(cfg *config, log *slog.Logger) (*sharedMemory, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A wrong URL is told now, and not when the first request comes. Failing is no reason not to start.
+	_ = conn.Do(ctx, func(ctx context.Context, client redisclient.Cmdable) error { return client.Ping(ctx).Err() })
 	return &sharedMemory{conn: conn, limiter: limit.NewRedis(conn), ttl: cfg.storage.idempotencyTTL()}, nil
 }
 

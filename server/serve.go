@@ -50,7 +50,7 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 	log := newLog(stdout, cfg)
 	defer log.close()
 
-	shared, err := connectRedis(cfg, log.Logger)
+	shared, err := connectRedis(ctx, cfg, log.Logger)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 			return nil, err
 		}
 		return shared.remember(s), nil
-	}, log.Logger)
+	}, cfg.storage.engine.patience(), log.Logger)
 	defer func() { err = errors.Join(err, opening.close()) }()
 	select {
 	case err := <-opening.failed:
@@ -94,7 +94,11 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	greet(stderr, cfg, listener.Addr())
+	if _, err := opening.Store(); err == nil {
+		greet(stderr, cfg, listener.Addr())
+	} else {
+		fmt.Fprintln(stderr, "Waiting for the database; /readyz and the log say why.")
+	}
 	log.Info("listening", "address", listener.Addr().String(), "version", version, "storage", cfg.storage.engine.backend)
 
 	if _, ok := cfg.apiKeys[developmentKey]; ok && !loopback(listener.Addr()) {

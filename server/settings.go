@@ -38,6 +38,7 @@ func environment(file string, environ []string) (map[string]string, error) {
 // at the first. Messages never repeat a value: it may be a key.
 type settings struct {
 	flags    *flag.FlagSet
+	line     string            // how the command is called, without "triggers"
 	names    map[string]string // environment variable by flag; flags of a command alone have none
 	mistakes []error
 	help     func()
@@ -45,7 +46,7 @@ type settings struct {
 
 // newSettings begins the settings of a command; line is how that is called, without "triggers". Help goes to out.
 func newSettings(line string, out io.Writer) *settings {
-	s := &settings{flags: flag.NewFlagSet("triggers", flag.ContinueOnError), names: map[string]string{}}
+	s := &settings{flags: flag.NewFlagSet("triggers", flag.ContinueOnError), line: line, names: map[string]string{}}
 	s.flags.SetOutput(io.Discard) // mistakes are collected
 	s.flags.Usage = func() {}
 	s.help = func() {
@@ -91,7 +92,7 @@ func (s *settings) read(env map[string]string, args []string, positional int) (a
 	case len(arguments) > positional:
 		s.mistakes = append(s.mistakes, fmt.Errorf("%q is not a flag", arguments[positional]))
 	case len(arguments) < positional:
-		s.mistakes = append(s.mistakes, errors.New("something is missing; -h shows how the command is called"))
+		s.mistakes = append(s.mistakes, fmt.Errorf("something is missing: triggers %s", s.line))
 	}
 	return arguments, nil
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -34,13 +36,19 @@ func (c *storageConfig) register(s *settings) {
 
 // resolve finds out which engine is meant. Its errors begin with the variable that is wrong.
 func (c *storageConfig) resolve() (err error) {
+	if u, err := url.Parse(c.awsEndpoint); c.awsEndpoint != "" && (err != nil || u.Host == "") {
+		return errors.New("AWS_ENDPOINT_URL: must be a URL such as http://localhost:8001")
+	}
 	if c.backend == backendDynamoDB {
 		// What DATABASE_URL says is of another environment.
 		c.engine = engine{backend: backendDynamoDB, region: c.awsRegion, table: c.awsTable, endpoint: c.awsEndpoint}
 		return nil
 	}
 	text := c.databaseURL
-	if text == "" && c.backend != backendPostgres {
+	switch {
+	case text == "" && c.backend == backendPostgres:
+		return fmt.Errorf("DATABASE_URL: must be set when STORAGE_BACKEND=%s", c.backend)
+	case text == "":
 		text = defaultDatabaseURL
 	}
 	if c.engine, err = parseEngine(text); err != nil {

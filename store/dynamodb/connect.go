@@ -36,7 +36,7 @@ func connect(ctx context.Context, opts Options) (table, *http.Client, error) {
 		return table{}, nil, fmt.Errorf("dynamodb: %w", err)
 	}
 	if cfg.Region == "" {
-		return table{}, nil, errors.New("dynamodb: no region is named")
+		return table{}, nil, errors.New("dynamodb: no region is named: set AWS_REGION")
 	}
 	// The configured client knows the environment's certificate authorities (AWS_CA_BUNDLE). Its transport is taken out,
 	// because the SDK has no way to close its connections.

@@ -52,7 +52,7 @@ func parseURL(text string) (*pgxpool.Config, error) {
 	// Their errors quote the URL, which may hold a password.
 	u, err := url.Parse(text)
 	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
-		return nil, errors.New("must be postgres://user:password@host:port/database")
+		return nil, errors.New("must be postgres://user:password@host:port/database, with what the password has of :/?#[]@ percent-encoded")
 	}
 	config, err := pgxpool.ParseConfig(text)
 	if err != nil {

@@ -53,7 +53,9 @@ func migrate(ctx context.Context, config *pgx.ConnConfig, turns uint64) (from, t
 	// Filling an index may take a while. Waiting for a lock must not, because everybody else waits behind.
 	delete(config.RuntimeParams, "statement_timeout")
 	delete(config.RuntimeParams, "idle_in_transaction_session_timeout")
-	db := stdlib.OpenDB(*config)
+	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(_ context.Context, conn *pgx.Conn) error {
+		return checkEncoding(conn.PgConn())
+	}))
 	defer db.Close() //nolint:errcheck // nothing is pending
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, turns))
 	if err != nil {
@@ -73,6 +75,14 @@ type turn struct{ lock.SessionLocker }
 func (t turn) SessionLock(ctx context.Context, conn *sql.Conn) error {
 	if err := t.SessionLocker.SessionLock(ctx, conn); err != nil {
 		return fmt.Errorf("%w: another upgrade goes on: %w", store.ErrUnavailable, err)
+	}
+	return nil
+}
+
+// checkEncoding returns an error unless the database can hold every text that JSON can.
+func checkEncoding(conn *pgconn.PgConn) error {
+	if encoding := conn.ParameterStatus("server_encoding"); encoding != "UTF8" {
+		return fmt.Errorf("the database has the encoding %s, this program needs UTF8: make it with ENCODING UTF8 TEMPLATE template0", encoding)
 	}
 	return nil
 }

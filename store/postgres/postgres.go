@@ -85,10 +85,7 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 // prepare makes sure that the database is as it has to be.
 func (s *Store) prepare(ctx context.Context, opts Options) error {
 	err := s.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
-		if encoding := conn.Conn().PgConn().ParameterStatus("server_encoding"); encoding != "UTF8" {
-			return fmt.Errorf("the database has the encoding %s, this program needs UTF8", encoding)
-		}
-		return nil
+		return checkEncoding(conn.Conn().PgConn())
 	})
 	if misconfigured(err) {
 		return fmt.Errorf("postgres: %w", err)

@@ -188,6 +188,9 @@ func TestOpenErrMisconfigured(t *testing.T) {
 	if _, err = postgres.Open(t.Context(), postgres.Options{URL: server.Database(t, name)}); err == nil || errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("another encoding: %v", err)
 	}
+	if _, _, err = postgres.Migrate(t.Context(), postgres.Options{URL: server.Database(t, name)}); err == nil || !strings.Contains(err.Error(), "UTF8") {
+		t.Errorf("another encoding: %v", err)
+	}
 }
 
 func TestOpenWarnsOfFuture(t *testing.T) {

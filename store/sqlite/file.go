@@ -26,7 +26,7 @@ func realPath(path string) string {
 	return path
 }
 
-var errInUse = errors.New("another server is using the database")
+var errInUse = errors.New("another server is using the database: stop that one, or use another file")
 
 // lockFile locks the database, waiting a while for a server that has it. It returns errInUse when that stays.
 func lockFile(ctx context.Context, path string, wait time.Duration) (*flock.Flock, error) {
