@@ -94,11 +94,8 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	if _, err := opening.Store(); err == nil {
-		greet(stderr, cfg, listener.Addr())
-	} else {
-		fmt.Fprintln(stderr, "Waiting for the database; /readyz and the log say why.")
-	}
+	_, unready := opening.Store()
+	greet(stderr, cfg, listener.Addr(), unready == nil)
 	log.Info("listening", "address", listener.Addr().String(), "version", version, "storage", cfg.storage.engine.backend)
 
 	if _, ok := cfg.apiKeys[developmentKey]; ok && !loopback(listener.Addr()) {
@@ -147,8 +144,12 @@ func loopback(address net.Addr) bool {
 	return err == nil && listening.Addr().IsLoopback()
 }
 
-// greet tells a person at a terminal where to go next.
-func greet(out io.Writer, cfg *config, address net.Addr) {
+// greet tells a person at a terminal where to go next, or why not yet.
+func greet(out io.Writer, cfg *config, address net.Addr, ready bool) {
+	if !ready {
+		fmt.Fprintln(out, "Waiting for the database; /readyz and the log say why.")
+		return
+	}
 	listening, err := netip.ParseAddrPort(address.String())
 	if err != nil || cfg.production() {
 		return
