@@ -55,6 +55,10 @@ func (o *opening) run(ctx context.Context, tried chan<- struct{}) {
 	told := ""
 	for {
 		err := o.try(ctx)
+		useless := err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable)
+		if useless {
+			o.failed <- err // before anybody who waits for the attempt goes on
+		}
 		if tried != nil {
 			close(tried)
 			tried = nil
@@ -65,10 +69,7 @@ func (o *opening) run(ctx context.Context, tried chan<- struct{}) {
 		case err == nil:
 			o.log.Info("the store is open")
 			return
-		case ctx.Err() != nil:
-			return
-		case !errors.Is(err, store.ErrUnavailable):
-			o.failed <- err
+		case useless, ctx.Err() != nil:
 			return
 		case err.Error() != told:
 			told = err.Error()
