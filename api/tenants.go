@@ -12,7 +12,7 @@ import (
 // CreateTenant implements gen.StrictServerInterface.
 func (a *API) CreateTenant(ctx context.Context, r gen.CreateTenantRequestObject) (gen.CreateTenantResponseObject, error) {
 	now := store.Now()
-	tenant := store.Tenant{ID: r.Body.ID, Name: value(r.Body.Name), CreatedAt: now, UpdatedAt: now, Version: 1}
+	tenant := store.Tenant{ID: r.Body.ID, Name: value(r.Body.Name), CreatedAt: now, UpdatedAt: now}
 	override(&tenant.RateLimitPerMinute, r.Body.RateLimitPerMinute)
 	override(&tenant.RetentionDays, r.Body.RetentionDays)
 	err := callOf(ctx).store.CreateTenant(ctx, tenant)

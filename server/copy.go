@@ -187,12 +187,13 @@ func (m *move) apiKeys(ctx context.Context, tenantID string) error {
 
 func (m *move) apiKey(ctx context.Context, k *store.Key) error {
 	err := m.target.CreateKey(ctx, *k)
-	if errors.Is(err, store.ErrExists) && !k.ExpiresAt.IsZero() {
-		_, err = m.target.ExpireKey(ctx, k.TenantID, k.ID, k.ExpiresAt)
-	}
-	if errors.Is(err, store.ErrExists) {
+	switch {
+	case !errors.Is(err, store.ErrExists):
+		return err
+	case k.ExpiresAt.IsZero():
 		return nil
 	}
+	_, err = m.target.ExpireKey(ctx, k.TenantID, k.ID, k.ExpiresAt)
 	return err
 }
 

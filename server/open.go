@@ -34,7 +34,7 @@ func ensureTenant(ctx context.Context, r store.Registry, id string) error {
 		return err
 	}
 	now := store.Now()
-	err = r.CreateTenant(ctx, store.Tenant{ID: id, CreatedAt: now, UpdatedAt: now, Version: 1})
+	err = r.CreateTenant(ctx, store.Tenant{ID: id, CreatedAt: now, UpdatedAt: now})
 	if errors.Is(err, store.ErrExists) {
 		return nil // another instance was quicker
 	}

@@ -97,7 +97,7 @@ func (c *command) createTenant(ctx context.Context, line string, args []string) 
 		return err
 	}
 	now := store.Now()
-	tenant := store.Tenant{ID: arguments[0], CreatedAt: now, UpdatedAt: now, Version: 1}
+	tenant := store.Tenant{ID: arguments[0], CreatedAt: now, UpdatedAt: now}
 	if err := store.CheckTenantID(tenant.ID); err != nil {
 		return c.mistaken(line, fmt.Errorf("a tenant's id %w", err))
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -16,6 +17,14 @@ const (
 	Acknowledged Status = "acknowledged" // a consumer took it
 	Deleted      Status = "deleted"      // a tombstone without payload
 )
+
+var statuses = [...]Status{Pending, Acknowledged, Deleted}
+
+// Number stands for the status in databases that keep numbers, for good; it is -1 for what is no status.
+func (s Status) Number() int { return slices.Index(statuses[:], s) }
+
+// StatusOf returns the status with a number that Number gave.
+func StatusOf(number int) Status { return statuses[number] }
 
 // NewEvent is an event that asks to be stored. Source, Type and Topic are optional; empty means absent. Payload is one
 // JSON object, kept byte for byte. An IdempotencyKey makes at most one event per tenant while it is remembered.

@@ -14,14 +14,6 @@ import (
 	"github.com/triggers-api/triggers/tests/harness"
 )
 
-// suite runs the tests of the package and stops the server they share.
-type suite struct{ *testing.M }
-
-func (s suite) Run() int {
-	defer harness.StopSharedAWS()
-	return s.M.Run()
-}
-
 func TestMain(m *testing.M) {
 	// The SDK looks for credentials; the test server takes any. It is not to find those of whoever runs the tests.
 	for _, name := range []string{"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_CA_BUNDLE"} {
@@ -36,7 +28,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	goleak.VerifyTestMain(suite{m})
+	goleak.VerifyTestMain(harness.Tests{M: m})
 }
 
 const tenant = "tenant_a"

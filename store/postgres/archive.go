@@ -76,7 +76,7 @@ func importBatch(tenantID string, events []store.Event, keys []store.Idempotency
 				idempotency_key = excluded.idempotency_key, status = excluded.status,
 				acknowledged_at = excluded.acknowledged_at, deleted_at = excluded.deleted_at, payload = excluded.payload`,
 			tenantID, e.ID[:], zeronull.Text(e.Source), zeronull.Text(e.Type), zeronull.Text(e.Topic),
-			zeronull.Text(e.IdempotencyKey), statusNumber(e.Status), timestamp(e.AcknowledgedAt), timestamp(e.DeletedAt),
+			zeronull.Text(e.IdempotencyKey), e.Status.Number(), timestamp(e.AcknowledgedAt), timestamp(e.DeletedAt),
 			[]byte(e.Payload))
 	}
 	for i := range keys {

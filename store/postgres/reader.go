@@ -13,18 +13,6 @@ import (
 	"github.com/triggers-api/triggers/store"
 )
 
-// statuses are the column's values, in the order of their numbers.
-var statuses = [...]store.Status{store.Pending, store.Acknowledged, store.Deleted}
-
-func statusNumber(s store.Status) int {
-	for i := range statuses {
-		if statuses[i] == s {
-			return i
-		}
-	}
-	return -1 // matches no row
-}
-
 const (
 	pending      = 0
 	acknowledged = 1
@@ -105,7 +93,7 @@ func listQuery(p store.ListParams) (string, []any) {
 	query.WriteString(`SELECT ` + eventNames + `, CASE WHEN earlier < $1 THEN payload END FROM (
 		SELECT *, sum(coalesce(octet_length(payload), 0)) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING)
 			- coalesce(octet_length(payload), 0) AS earlier
-		FROM (SELECT * FROM events WHERE tenant = $2 AND status = ` + strconv.Itoa(statusNumber(p.Status)) + lower)
+		FROM (SELECT * FROM events WHERE tenant = $2 AND status = ` + strconv.Itoa(p.Status.Number()) + lower)
 	if !p.Until.IsZero() {
 		until := store.FirstEventID(p.Until)
 		query.WriteString(` AND id < ` + param(until[:]))
@@ -127,7 +115,7 @@ func scanEvent(row pgx.Row, e *store.Event) error {
 	if err != nil {
 		return err
 	}
-	e.Status = statuses[status]
+	e.Status = store.StatusOf(int(status))
 	e.AcknowledgedAt, e.DeletedAt = inUTC(e.AcknowledgedAt), inUTC(e.DeletedAt)
 	return nil
 }

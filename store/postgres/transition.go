@@ -69,9 +69,9 @@ func (s *Store) transition(ctx context.Context, query string, to int16, tenantID
 		case !ok:
 			transitions[i] = store.Transition{ID: id, Err: store.ErrNotFound}
 		case status > to:
-			transitions[i] = store.Transition{ID: id, Status: statuses[status], Err: store.ErrDeleted}
+			transitions[i] = store.Transition{ID: id, Status: store.StatusOf(int(status)), Err: store.ErrDeleted}
 		default:
-			transitions[i] = store.Transition{ID: id, Status: statuses[to]}
+			transitions[i] = store.Transition{ID: id, Status: store.StatusOf(int(to))}
 		}
 	}
 	return transitions, nil

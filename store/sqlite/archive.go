@@ -95,7 +95,7 @@ func eventRow(tenantID string, e *store.Event) []any {
 	}
 	return []any{
 		e.ID[:], tenantID, optional(e.Source), optional(e.Type), optional(e.Topic), optional(e.IdempotencyKey),
-		statusNumber(e.Status), optionalTime(e.AcknowledgedAt), optionalTime(e.DeletedAt), payload,
+		e.Status.Number(), optionalTime(e.AcknowledgedAt), optionalTime(e.DeletedAt), payload,
 	}
 }
 

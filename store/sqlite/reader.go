@@ -175,7 +175,7 @@ func listQuery(p store.ListParams) (string, []any) {
 	}
 	var query strings.Builder
 	query.WriteString(`SELECT ` + eventColumns + ` FROM events WHERE tenant = ? AND status = ?` + lower)
-	args := []any{p.TenantID, statusNumber(p.Status), after[:]}
+	args := []any{p.TenantID, p.Status.Number(), after[:]}
 	if !p.Until.IsZero() {
 		until := store.FirstEventID(p.Until)
 		query.WriteString(` AND id < ?`)
@@ -206,7 +206,7 @@ func scanEvent(row scanner) (store.Event, error) {
 	}
 	e.ID = store.EventID(id)
 	e.Source, e.Type, e.Topic, e.IdempotencyKey = source.String, kind.String, topic.String, key.String
-	e.Status = statuses[status]
+	e.Status = store.StatusOf(status)
 	e.AcknowledgedAt, e.DeletedAt = milliTime(acknowledged), milliTime(deleted)
 	e.Payload = payload
 	return e, nil

@@ -9,18 +9,6 @@ import (
 	"github.com/triggers-api/triggers/store"
 )
 
-// statuses are the column's values, in the order of their numbers.
-var statuses = [...]store.Status{store.Pending, store.Acknowledged, store.Deleted}
-
-func statusNumber(s store.Status) int {
-	for i := range statuses {
-		if statuses[i] == s {
-			return i
-		}
-	}
-	return -1 // matches no row
-}
-
 // Acknowledge implements store.Events.
 func (s *Store) Acknowledge(ctx context.Context, tenantID string, ids []store.EventID) ([]store.Transition, error) {
 	return s.transition(ctx, tenantID, ids, store.Acknowledged)
@@ -71,7 +59,7 @@ func (s *session) transition(tenantID string, id store.EventID, to store.Status,
 	case err != nil:
 		return store.Transition{}, err
 	}
-	t := store.Transition{ID: id, Status: statuses[status]}
+	t := store.Transition{ID: id, Status: store.StatusOf(status)}
 	if t.Status != to {
 		t.Err = store.ErrDeleted
 	}

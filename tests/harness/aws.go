@@ -50,7 +50,7 @@ var sharedAWS struct {
 }
 
 // SharedAWS returns the server that all tests of this process share, which is started when first asked for. TestMain
-// calls StopSharedAWS.
+// has to stop it, see Tests.
 func SharedAWS(t *testing.T) *AWSServer {
 	t.Helper()
 	sharedAWS.Lock()
@@ -65,8 +65,8 @@ func SharedAWS(t *testing.T) *AWSServer {
 	return sharedAWS.server
 }
 
-// StopSharedAWS stops what SharedAWS started, if it did.
-func StopSharedAWS() {
+// stopSharedAWS stops what SharedAWS started, if it did.
+func stopSharedAWS() {
 	sharedAWS.Lock()
 	defer sharedAWS.Unlock()
 	if sharedAWS.server != nil {

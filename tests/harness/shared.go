@@ -15,7 +15,7 @@ type Tests struct{ M *testing.M }
 // Run implements goleak.TestingM.
 func (t Tests) Run() int {
 	code := t.M.Run()
-	StopSharedAWS()
+	stopSharedAWS()
 	if err := stopSharedPostgres(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return max(code, 1)
